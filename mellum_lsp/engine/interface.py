@@ -1,0 +1,153 @@
+"""The one interface to whatever decodes: a llama.cpp child process, a remote server or a script in a test.
+
+An engine knows tokens, not completions: it evaluates a prompt, streams tokens with exact probabilities and stops
+at the simplest of conditions. What is worth showing is decided by `mellum_lsp.completion`.
+
+Errors, all with a message that says what happened and what to do next::
+
+    EngineError
+    ├── ModelError           the model file cannot be served
+    │   ├── ModelMissing         no such file
+    │   ├── ModelBroken          truncated, or not a GGUF
+    │   └── ModelUnsupported     an architecture or vocabulary that this llama.cpp cannot serve
+    ├── EngineCrashed        the engine's process ended; the next request starts another
+    └── RequestInvalid       the request itself cannot be served (prompt longer than the context)
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Protocol
+
+from mellum_lsp.domain import Part
+
+
+class EngineError(Exception):
+    """The engine could not do what was asked; the message is meant for the user."""
+
+
+class ModelError(EngineError): ...
+
+
+class ModelMissing(ModelError): ...
+
+
+class ModelBroken(ModelError): ...
+
+
+class ModelUnsupported(ModelError): ...
+
+
+class EngineCrashed(EngineError): ...
+
+
+class RequestInvalid(EngineError): ...
+
+
+class Priority(IntEnum):
+    """An interactive request aborts background work at once, also inside prefill."""
+
+    BACKGROUND = 0
+    INTERACTIVE = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What is served. Speeds are measured on this machine when the model is loaded, in tokens per second."""
+
+    name: str
+    path: str
+    architecture: str
+    context_tokens: int
+    markers: frozenset[str]
+    metadata: Mapping[str, str]
+    prefill_tokens_per_second: float
+    decode_tokens_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class GenerateRequest:
+    """Evaluate ``parts`` and decode up to ``max_tokens`` greedily; 0 only warms the KV cache.
+
+    ``stop_markers`` are control tokens that end the generation, besides the model's own end-of-generation
+    tokens. ``document`` lets the engine keep one KV sequence per document. Decoding also ends when the product
+    of the tokens' probabilities falls under ``min_joint_probability`` (0: never): what comes later would not
+    be shown.
+    """
+
+    parts: Sequence[Part]
+    max_tokens: int
+    stop_markers: Sequence[str] = ()
+    document: str = ""
+    priority: Priority = Priority.INTERACTIVE
+    min_joint_probability: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One decoded token: its bytes (perhaps part of a character) and its exact probability at temperature 1."""
+
+    id: int
+    piece: bytes
+    probability: float
+
+
+@dataclass(slots=True)
+class GenerationStats:
+    """How a generation went; complete when its stream has ended.
+
+    ``stop`` is one of: ``end`` (the model ended it), ``length``, ``probability``, ``aborted``.
+    ``part_tokens`` counts the tokens of every part of the request, in order.
+    """
+
+    prompt_tokens: int = 0
+    reused_tokens: int = 0
+    evaluated_tokens: int = 0
+    generated_tokens: int = 0
+    prefill_ms: float = 0.0
+    decode_ms: float = 0.0
+    stop: str = ""
+    part_tokens: Sequence[int] = field(default_factory=tuple)
+
+
+class Generation(Protocol):
+    """A running generation: iterate over its tokens, or abort it.
+
+    Iteration raises `EngineError` subclasses. After the end, however it came, ``stats`` is complete.
+    """
+
+    stats: GenerationStats
+
+    def __aiter__(self) -> AsyncIterator[Token]: ...
+
+    def abort(self) -> None:
+        """Stop the work as soon as possible, also inside prefill; the stream then ends with ``aborted``."""
+
+
+class Engine(Protocol):
+    """Start on demand, generate, count. Methods may be called from one event loop only."""
+
+    @property
+    def info(self) -> ModelInfo | None:
+        """None until the model is loaded."""
+
+    @property
+    def pid(self) -> int | None:
+        """The process that decodes, None while none runs."""
+
+    async def start(self, on_progress: Callable[[float], None] | None = None) -> ModelInfo:
+        """Load the model if it is not loaded; ``on_progress`` gets fractions from 0 to 1.
+
+        Concurrent calls share one start. Raises `ModelError` and `EngineCrashed`.
+        """
+
+    def generate(self, request: GenerateRequest) -> Generation:
+        """Begin a generation (starting the engine first where needed); returns at once."""
+
+    async def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """The number of tokens of each text by itself, as a `str` segment of a part."""
+
+    async def close(self) -> None:
+        """End the engine; running generations end as aborted."""
