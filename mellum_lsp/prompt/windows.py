@@ -3,7 +3,7 @@
 Two properties make the window cheap while the user types on one line (everything in front of the typed
 characters keeps its KV cache):
 
-* it begins on a line that does not move (the start is snapped to a grid of lines) and it reaches a fixed
+* it begins in a place that does not move (the start is snapped to a grid of lines) and it reaches a fixed
   *number* of lines below the caret;
 * closers that an editor inserts by itself right behind the caret are not part of the rendered suffix: typing
   ``(`` would otherwise change the suffix, which the prompt holds *before* the prefix, and cost a complete
@@ -15,6 +15,7 @@ Training cuts its examples with the same functions.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,8 +24,17 @@ Count = Callable[[str], int]
 
 PREFIX_GRID_LINES = 32
 MAX_SUFFIX_LINES = 32
+MAX_CHARACTERS_PER_TOKEN = 12
+"""Of a text longer than this, on average, no more is looked at: a line of a megabyte must not be tokenised."""
 
 _CLOSERS = re.compile(r"[)\]}\"'`]*")
+_QUOTES = "\"'`"
+_BEHIND_A_CLOSER = frozenset(" \t\n;:.,=)]}>")
+"""In front of these, editors close brackets and quotes; a quote in front of anything else opens a string."""
+
+_WORD_CHARACTERS = re.compile(r"\w*")
+_LONGEST_WORD = 48
+_ZERO_WIDTH_JOINER = "\u200d"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,79 +52,196 @@ class Geometry:
     """Where a window begins (line from 0) and how many whole lines it shows below the caret's line.
 
     Kept frozen while the caret stays near, so that the window's text in front of the caret stays the same.
+    Only where the caret's line by itself is too long does a window begin or end inside a line: then
+    ``start_column`` characters of the start line are left out, or the suffix has at most
+    ``suffix_characters`` (None: no limit).
     """
 
     start_line: int
     lines_below: int
+    start_column: int = 0
+    suffix_characters: int | None = None
 
 
 def closers_at(text: str, offset: int) -> str:
     """The run of brackets and quotes directly behind the caret that an editor may have inserted itself."""
     match = _CLOSERS.match(text, offset)
-    return match.group() if match else ""
+    run = match.group() if match else ""
+    behind = text[offset + len(run) : offset + len(run) + 1]
+    return run.rstrip(_QUOTES) if behind and behind not in _BEHIND_A_CLOSER else run
 
 
 def cut(text: str, offset: int, geometry: Geometry) -> Window:
     """The window of ``geometry`` around ``offset``.
 
-    A start line below the caret's own line means the caret's line; a window never ends inside a line.
+    A start line below the caret's own line means the caret's line; a start column behind the caret means the
+    caret. But for the limits of ``geometry`` a window never begins or ends inside a line.
     """
-    start = _line_offset(text, geometry.start_line)
     line_start = text.rfind("\n", 0, offset) + 1
-    start_line = geometry.start_line
-    if start is None or start > line_start:
-        start, start_line = line_start, text.count("\n", 0, line_start)
+    caret_line = text.count("\n", 0, line_start)
+    start_line = min(geometry.start_line, caret_line)
+    start = line_start
+    for _ in range(caret_line - start_line):
+        start = text.rfind("\n", 0, start - 1) + 1
+    if start_line == geometry.start_line:
+        start = min(start + geometry.start_column, offset)
     closers = closers_at(text, offset)
-    end = offset + len(closers)
+    end = behind = offset + len(closers)
     for _ in range(geometry.lines_below + 1):
         newline = text.find("\n", end)
         if newline < 0:
             end = len(text)
             break
         end = newline + 1
-    return Window(text[start:offset], text[offset + len(closers) : end], closers, start_line)
+    if geometry.suffix_characters is not None:
+        end = min(end, behind + geometry.suffix_characters)
+    return Window(text[start:offset], text[behind:end], closers, start_line)
 
 
 def fit(text: str, offset: int, prefix_tokens: int, suffix_tokens: int, count: Count) -> Geometry:
     """The largest geometry whose prefix and suffix stay within their token budgets.
 
-    The caret's own line is always shown, whatever it costs (a caller with a hard limit cuts its tokens from
-    the left). The start is snapped *down the file* to the grid while at least half of the budget's lines
-    remain, so that moving a few lines does not move it.
+    Both budgets are kept exactly, as ``count`` counts the window's whole prefix and whole suffix. Where the
+    caret's own line alone is too much, it is cut: the prefix from the left, the suffix from the right. The
+    start is snapped *down the file* to a grid of lines, which leaves at least half of the lines that would
+    have fitted, so that moving a few lines does not move it.
     """
+    start_line, start_column = _fit_prefix(text, offset, prefix_tokens, count)
+    lines_below, suffix_characters = _fit_suffix(text, offset, suffix_tokens, count)
+    return Geometry(start_line, lines_below, start_column, suffix_characters)
+
+
+def longest_tail(text: str, start: int, end: int, tokens: int, count: Count) -> int:
+    """Where the longest tail of ``text[start:end]`` begins that has at most ``tokens`` tokens.
+
+    It never begins inside a character and begins at a word where one is near. ``count`` is called some twenty
+    times at most, on no more than `MAX_CHARACTERS_PER_TOKEN` characters per token.
+    """
+    start = max(start, end - tokens * MAX_CHARACTERS_PER_TOKEN)
+    cut_off = _shortest_cut(end - start, lambda characters: count(text[start + characters : end]) <= tokens)
+    begin = start + cut_off
+    if cut_off == 0 and _is_boundary(text, begin):
+        return begin
+    while begin < end and _continues_character(text, begin):
+        begin += 1
+    word = _WORD_CHARACTERS.match(text, begin, min(begin + _LONGEST_WORD, end))
+    if word and begin > 0 and _is_word(text[begin - 1]) and word.end() < end:
+        begin = word.end()
+    # A tail of a tail may, in rare tokenisations, have more tokens than the tail.
+    while begin < end and count(text[begin:end]) > tokens:
+        begin += 1
+    return begin
+
+
+def longest_head(text: str, start: int, end: int, tokens: int, count: Count) -> int:
+    """Where the longest head of ``text[start:end]`` ends that has at most ``tokens`` tokens."""
+    end = min(end, start + tokens * MAX_CHARACTERS_PER_TOKEN)
+    cut_off = _shortest_cut(end - start, lambda characters: count(text[start : end - characters]) <= tokens)
+    end -= cut_off
+    while end > start and (_continues_character(text, end) or count(text[start:end]) > tokens):
+        end -= 1
+    return end
+
+
+def _fit_prefix(text: str, offset: int, tokens: int, count: Count) -> tuple[int, int]:
+    """Start line and start column."""
     line_start = text.rfind("\n", 0, offset) + 1
     caret_line = text.count("\n", 0, line_start)
+    if _is_too_long(text, line_start, offset, tokens, count):
+        return caret_line, longest_tail(text, line_start, offset, tokens, count) - line_start
+    starts = [line_start]
     spent = count(text[line_start:offset])
-    start, start_line = line_start, caret_line
-    while start > 0:
-        previous = text.rfind("\n", 0, start - 1) + 1
-        spent += count(text[previous:start])
-        if spent > prefix_tokens:
+    while starts[-1] > 0:
+        line_end = starts[-1]
+        start = text.rfind("\n", 0, line_end - 1) + 1
+        if line_end - start > (tokens - spent) * MAX_CHARACTERS_PER_TOKEN:
             break
-        start, start_line = previous, start_line - 1
+        spent += count(text[start:line_end])
+        if spent > tokens:
+            break
+        starts.append(start)
+    # Lines counted one by one may cost a little less than the same lines in one piece.
+    while len(starts) > 1 and count(text[starts[-1] : offset]) > tokens:
+        starts.pop()
+    lines_above = len(starts) - 1
+    start_line = caret_line - lines_above
     if start_line > 0:
-        snapped = -(-start_line // PREFIX_GRID_LINES) * PREFIX_GRID_LINES
-        if caret_line - snapped >= (caret_line - start_line) // 2:
-            start_line = snapped
-    lines_below = 0
-    line_end = text.find("\n", offset)
-    spent = count(text[offset : line_end + 1 if line_end >= 0 else len(text)])
-    while line_end >= 0 and lines_below < MAX_SUFFIX_LINES:
-        next_end = text.find("\n", line_end + 1)
-        line = text[line_end + 1 : next_end + 1 if next_end >= 0 else len(text)]
-        spent += count(line)
-        if not line or spent > suffix_tokens:
+        grid = PREFIX_GRID_LINES
+        while grid > max(1, (lines_above + 1) // 2):
+            grid //= 2
+        snapped = -(-start_line // grid) * grid
+        # Fewer lines may, in rare tokenisations, have more tokens.
+        while snapped > start_line and count(text[starts[caret_line - snapped] : offset]) > tokens:
+            snapped -= 1
+        start_line = snapped
+    return start_line, 0
+
+
+def _fit_suffix(text: str, offset: int, tokens: int, count: Count) -> tuple[int, int | None]:
+    """Lines below the caret's line, and the most characters of the suffix where even one line is too much."""
+    behind = offset + len(closers_at(text, offset))
+    end = _line_end(text, behind)
+    if _is_too_long(text, behind, end, tokens, count):
+        return 0, longest_head(text, behind, end, tokens, count) - behind
+    ends = [end]
+    spent = count(text[behind:end])
+    while ends[-1] < len(text) and len(ends) <= MAX_SUFFIX_LINES:
+        start = ends[-1]
+        end = _line_end(text, start)
+        if end - start > (tokens - spent) * MAX_CHARACTERS_PER_TOKEN:
             break
-        lines_below += 1
-        line_end = next_end
-    return Geometry(start_line, lines_below)
+        spent += count(text[start:end])
+        if spent > tokens:
+            break
+        ends.append(end)
+    while len(ends) > 1 and count(text[behind : ends[-1]]) > tokens:
+        ends.pop()
+    return len(ends) - 1, None
 
 
-def _line_offset(text: str, line: int) -> int | None:
-    """Where ``line`` (from 0) begins, or None where the text has fewer lines."""
-    offset = 0
-    for _ in range(line):
-        offset = text.find("\n", offset) + 1
-        if offset == 0:
-            return None
-    return offset
+def _is_too_long(text: str, start: int, end: int, tokens: int, count: Count) -> bool:
+    return end - start > tokens * MAX_CHARACTERS_PER_TOKEN or count(text[start:end]) > tokens
+
+
+def _line_end(text: str, offset: int) -> int:
+    newline = text.find("\n", offset)
+    return newline + 1 if newline >= 0 else len(text)
+
+
+def _shortest_cut(length: int, fits: Callable[[int], bool]) -> int:
+    """The least number of characters, of ``length``, that must go until the rest fits (all, if nothing does)."""
+    if fits(0):
+        return 0
+    too_few, enough = 0, length
+    while enough - too_few > 1:
+        middle = (too_few + enough) // 2
+        if fits(middle):
+            enough = middle
+        else:
+            too_few = middle
+    return enough
+
+
+def _is_boundary(text: str, offset: int) -> bool:
+    """Whether neither a character nor a word is cut in two at ``offset``."""
+    if offset == 0 or offset >= len(text):
+        return True
+    return not _continues_character(text, offset) and not (
+        _is_word(text[offset - 1]) and _is_word(text[offset])
+    )
+
+
+def _continues_character(text: str, offset: int) -> bool:
+    """Whether what the reader sees as one character (an emoji with its modifiers) runs across ``offset``."""
+    if offset <= 0 or offset >= len(text) or text[offset].isascii():
+        return False
+    return (
+        text[offset] == _ZERO_WIDTH_JOINER
+        or text[offset - 1] == _ZERO_WIDTH_JOINER
+        or unicodedata.category(text[offset]) in ("Mn", "Mc", "Me")
+        or "\U0001f3fb" <= text[offset] <= "\U0001f3ff"
+    )
+
+
+def _is_word(character: str) -> bool:
+    return character == "_" or character.isalnum()
