@@ -1,5 +1,187 @@
 """Which context and how much of the caret's own file a prompt holds, and the prompt that comes of it.
 
 A plan is frozen while the caret stays near its anchor: rendering it again after a typed character changes the
-prompt only at its end.
+prompt only behind the prefix's old end.
 """
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from mellum_lsp.domain import Caret, Chunk, Marker, Prompt, ScoredChunk
+from mellum_lsp.prompt.budget import Budget, Capacity, PlanSettings, full_budget, micro_budget
+from mellum_lsp.prompt.context import context_files, select
+from mellum_lsp.prompt.dialects.base import ContextFile, Dialect
+from mellum_lsp.prompt.windows import Count, Geometry, Window, cut, fit, longest_tail
+
+__all__ = [
+    "Budget",
+    "Capacity",
+    "Count",
+    "Plan",
+    "PlanSettings",
+    "full_budget",
+    "make_plan",
+    "micro_budget",
+    "prompt_tokens",
+]
+
+ANCHOR_LINES = 8
+"""A caret that moved this many lines from where the plan was made gets a new one."""
+
+_EMPTY = Window(prefix="", suffix="", closers="", start_line=0)
+_RETOKENISED = 16
+"""How many tokens more than its bytes a typed text may cost, where it changes tokens before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A frozen decision; `make_plan` makes it, `render` applies it.
+
+    ``chunks`` are those the prompt really holds, best first; ``context`` the same as files, in the order of
+    the prompt; ``path`` the caret's path as the prompt shows it; ``tokens`` what the prompt for the caret
+    ``measured_at`` has.
+    """
+
+    budget: Budget
+    dialect: Dialect
+    path: str
+    geometry: Geometry
+    chunks: tuple[ScoredChunk, ...]
+    context: tuple[ContextFile, ...]
+    made_at: Caret = field(repr=False)
+    measured_at: Caret = field(repr=False)
+    tokens: int
+    count: Count = field(repr=False, compare=False)
+
+    def window(self, caret: Caret) -> Window:
+        """The window around ``caret``, by this plan's geometry."""
+        return cut(caret.text, caret.offset, self.geometry)
+
+    def render(self, caret: Caret) -> Prompt:
+        """The prompt for ``caret``; within the budget as long as the plan `still_fits` it."""
+        return self.dialect.render(self.path, self.window(caret), self.context)
+
+    def still_fits(self, caret: Caret) -> bool:
+        """Whether this plan may serve ``caret``, or a new one is due.
+
+        It is due in another document, `ANCHOR_LINES` away, above the window and when the prompt has outgrown
+        the budget.
+        """
+        if (caret.document, caret.path) != (self.made_at.document, self.made_at.path):
+            return False
+        line = _line(caret)
+        if abs(line - _line(self.made_at)) >= ANCHOR_LINES or line < self.geometry.start_line:
+            return False
+        if line == self.geometry.start_line and len(caret.line_before) < self.geometry.start_column:
+            return False
+        old, new = self.window(self.measured_at), self.window(caret)
+        if old.suffix == new.suffix and new.prefix.startswith(old.prefix):
+            typed = len(new.prefix[len(old.prefix) :].encode())
+            if self.tokens + typed + _RETOKENISED <= self.budget.total_tokens:
+                return True
+        return prompt_tokens(self.render(caret), self.count) <= self.budget.total_tokens
+
+    def revised(
+        self, caret: Caret, found: Iterable[ScoredChunk], is_gone: Callable[[Chunk], bool] = lambda _: False
+    ) -> Plan:
+        """This plan without the chunks that are gone and with those of ``found`` that its free budget holds.
+
+        What stays keeps its place in the prompt, so that its KV cache does too; new files come behind it.
+        Returns the plan itself where nothing changes.
+        """
+        kept = tuple(scored for scored in self.chunks if not is_gone(scored.chunk))
+        paths = {scored.chunk.path for scored in kept}
+        new = [scored for scored in found if scored.chunk.path not in paths and scored not in self.chunks]
+        room = self.budget.total_tokens - self.budget.typing_tokens
+        base = replace(self, chunks=kept, context=_in_order(self.context, kept))
+        spent = prompt_tokens(base.render(caret), self.count)
+        spent_on_context = spent - prompt_tokens(replace(base, context=()).render(caret), self.count)
+        room = min(room - spent, self.budget.context_tokens - spent_on_context)
+        own_window = _lines_shown(caret, self.geometry)
+        new = [scored for scored in new if not _overlaps(scored.chunk, caret.path, own_window)]
+        added = select(new, room, _cost(self.dialect, self.path, self.count))
+        if not added and len(kept) == len(self.chunks):
+            return self
+        context = (*base.context, *context_files(added))
+        return _within_budget(replace(base, chunks=(*kept, *added), context=context), caret)
+
+
+def make_plan(
+    caret: Caret, chunks: Sequence[ScoredChunk], budget: Budget, dialect: Dialect, count: Count
+) -> Plan:
+    """The plan for ``caret``: its window first, then as many of ``chunks`` (best first) as the budget holds.
+
+    The rendered prompt has at most ``budget.total_tokens`` tokens, counted segment by segment.
+    """
+    path = _shown_path(caret.path, budget.total_tokens // 4, count)
+    room = budget.total_tokens - budget.typing_tokens
+    room -= prompt_tokens(dialect.render(path, _EMPTY, ()), count)
+    suffix_tokens = min(budget.suffix_tokens, room // 4)
+    if not dialect.prefix_last:
+        suffix_tokens = min(suffix_tokens, budget.keystroke_tokens // 2)
+    prefix_tokens = min(budget.prefix_tokens, room - suffix_tokens)
+    geometry = fit(caret.text, caret.offset, max(0, prefix_tokens), max(0, suffix_tokens), count)
+    plan = Plan(budget, dialect, path, geometry, (), (), caret, caret, 0, count)
+    spent = prompt_tokens(plan.render(caret), count)
+    context_room = min(budget.total_tokens - budget.typing_tokens - spent, budget.context_tokens)
+    own_window = _lines_shown(caret, geometry)
+    others = [scored for scored in chunks if not _overlaps(scored.chunk, caret.path, own_window)]
+    held = select(others, context_room, _cost(dialect, path, count))
+    return _within_budget(replace(plan, chunks=held, context=context_files(held)), caret)
+
+
+def prompt_tokens(prompt: Prompt, count: Count) -> int:
+    """The tokens of a prompt: one for each marker, ``count`` of each text by itself."""
+    return sum(
+        1 if isinstance(segment, Marker) else count(segment)
+        for part in prompt
+        for segment in part.segments
+        if segment
+    )
+
+
+def _within_budget(plan: Plan, caret: Caret) -> Plan:
+    """The plan with its tokens counted, without its last chunks where it would cost too much."""
+    while True:
+        tokens = prompt_tokens(plan.render(caret), plan.count)
+        if tokens <= plan.budget.total_tokens or not plan.chunks:
+            return replace(plan, measured_at=caret, tokens=tokens)
+        fewer = plan.chunks[:-1]
+        plan = replace(plan, chunks=fewer, context=_in_order(plan.context, fewer))
+
+
+def _in_order(context: Iterable[ContextFile], chunks: Sequence[ScoredChunk]) -> tuple[ContextFile, ...]:
+    """The files of ``chunks`` in the order in which ``context`` has them."""
+    files = {file.path: file for file in context_files(chunks)}
+    return tuple(files[file.path] for file in context if file.path in files)
+
+
+def _cost(dialect: Dialect, path: str, count: Count) -> Callable[[ContextFile], int]:
+    """What one more file of context adds to the prompt, in tokens."""
+    without = prompt_tokens(dialect.render(path, _EMPTY, ()), count)
+    return lambda file: prompt_tokens(dialect.render(path, _EMPTY, (file,)), count) - without
+
+
+def _shown_path(path: str, tokens: int, count: Count) -> str:
+    """The path, without its first folders where it would take too many tokens."""
+    while count(path) > tokens:
+        _, separator, rest = path.partition("/")
+        if not separator:
+            return path[longest_tail(path, 0, len(path), tokens, count) :]
+        path = rest
+    return path
+
+
+def _lines_shown(caret: Caret, geometry: Geometry) -> range:
+    """The lines (from 1) of the caret's file that the window shows."""
+    return range(geometry.start_line + 1, _line(caret) + geometry.lines_below + 2)
+
+
+def _overlaps(chunk: Chunk, path: str, lines: range) -> bool:
+    return chunk.path == path and chunk.start_line < lines.stop and chunk.end_line >= lines.start
+
+
+def _line(caret: Caret) -> int:
+    return caret.text.count("\n", 0, caret.offset)

@@ -25,7 +25,7 @@ Count = Callable[[str], int]
 PREFIX_GRID_LINES = 32
 MAX_SUFFIX_LINES = 32
 MAX_CHARACTERS_PER_TOKEN = 12
-"""Of a text longer than this, on average, no more is looked at: a line of a megabyte must not be tokenised."""
+"""No more of a text is looked at than this, on average: a line of a megabyte must not be tokenised."""
 
 _CLOSERS = re.compile(r"[)\]}\"'`]*")
 _QUOTES = "\"'`"
@@ -209,7 +209,7 @@ def _line_end(text: str, offset: int) -> int:
 
 
 def _shortest_cut(length: int, fits: Callable[[int], bool]) -> int:
-    """The least number of characters, of ``length``, that must go until the rest fits (all, if nothing does)."""
+    """How many characters of ``length`` must go at least until the rest fits; all where nothing does."""
     if fits(0):
         return 0
     too_few, enough = 0, length

@@ -40,8 +40,16 @@ class Dialect(Protocol):
     def stop_markers(self) -> tuple[str, ...]:
         """Control tokens that end a middle."""
 
+    @property
+    def prefix_last(self) -> bool:
+        """Whether only markers follow the prefix, so that a typed character costs next to nothing.
+
+        Where the suffix follows it, every keystroke evaluates the suffix again.
+        """
+
     def render(self, path: str, window: Window, context: Sequence[ContextFile]) -> Prompt:
         """The prompt: context first (most relevant last), then the caret's own file.
 
-        The text before the caret is the last `str` segment, so that a typed character only appends.
+        The text before the caret is a segment by itself, the last one of the part ``prefix``. Nothing in
+        front of it depends on it; it is the last `str` segment of the prompt where the prefix comes last.
         """

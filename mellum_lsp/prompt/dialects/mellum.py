@@ -1,7 +1,8 @@
 """Mellum (4B and Mellum2) and our own `nano-135m`.
 
-Order from the Mellum-4b model card: project context first, each file as ``<filename>PATH`` newline TEXT newline,
-then the current file as ``<filename>PATH`` newline ``<fim_suffix>SUFFIX<fim_prefix>PREFIX<fim_middle>``.
+Order from the Mellum-4b model card: project context first, each file as ``<filename>PATH`` newline TEXT
+newline, then the current file as ``<filename>PATH`` newline
+``<fim_suffix>SUFFIX<fim_prefix>PREFIX<fim_middle>``.
 Suffix before prefix: a typed character is appended at the very end of the prompt.
 """
 
@@ -32,6 +33,7 @@ class Mellum:
         "<filename>",
         "<reponame>",
     )
+    prefix_last: bool = True
 
     def render(self, path: str, window: Window, context: Sequence[ContextFile]) -> Prompt:
         return (

@@ -1,0 +1,72 @@
+"""Which chunks of the project a prompt holds, and how the chunks of one file become one text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from mellum_lsp.domain import Chunk, ScoredChunk
+from mellum_lsp.prompt.dialects.base import ContextFile
+
+
+def context_files(chunks: Sequence[ScoredChunk]) -> tuple[ContextFile, ...]:
+    """The chunks (best first) as files, the file with the best chunk last: it stands nearest the caret."""
+    by_path: dict[str, list[Chunk]] = {}
+    for scored in chunks:
+        by_path.setdefault(scored.chunk.path, []).append(scored.chunk)
+    return tuple(ContextFile(path, file_text(of_file)) for path, of_file in reversed(by_path.items()))
+
+
+def select(
+    chunks: Iterable[ScoredChunk], tokens: int, cost: Callable[[ContextFile], int]
+) -> tuple[ScoredChunk, ...]:
+    """The best ``chunks`` (given best first) whose files cost at most ``tokens`` together.
+
+    A chunk that does not fit is passed over for a smaller one behind it.
+    """
+    taken: list[ScoredChunk] = []
+    costs: dict[str, int] = {}
+    for scored in chunks:
+        path = scored.chunk.path
+        of_file = [other.chunk for other in taken if other.chunk.path == path]
+        if any(_holds(other, scored.chunk) for other in of_file):
+            continue
+        cost_of_file = cost(ContextFile(path, file_text([*of_file, scored.chunk])))
+        if sum(costs.values()) - costs.get(path, 0) + cost_of_file <= tokens:
+            taken.append(scored)
+            costs[path] = cost_of_file
+    return tuple(taken)
+
+
+def file_text(chunks: Iterable[Chunk]) -> str:
+    """Chunks of one file in file order: no line twice, a blank line where lines are left out.
+
+    A chunk comes under the headers of the definitions around it, unless they were shown already.
+    """
+    lines: list[str] = []
+    shown_until = 0
+    scope: tuple[str, ...] = ()
+    for chunk in sorted(chunks, key=lambda chunk: (chunk.start_line, -chunk.end_line)):
+        fresh = chunk.text.removesuffix("\n").split("\n")[max(0, shown_until - chunk.start_line + 1) :]
+        if not fresh:
+            continue
+        if lines and chunk.start_line > shown_until + 1:
+            lines.append("")
+        lines += _missing_headers(chunk.scope, scope, lines)
+        lines += fresh
+        shown_until = max(shown_until, chunk.end_line)
+        scope = chunk.scope
+    return "\n".join(lines)
+
+
+def _missing_headers(scope: Sequence[str], above: Sequence[str], lines: Sequence[str]) -> list[str]:
+    """The headers of ``scope`` that neither the chunk above had nor the text so far shows."""
+    known = 0
+    while known < len(scope) and (
+        scope[known : known + 1] == above[known : known + 1] or scope[known] in lines
+    ):
+        known += 1
+    return list(scope[known:])
+
+
+def _holds(outer: Chunk, inner: Chunk) -> bool:
+    return outer.start_line <= inner.start_line and inner.end_line <= outer.end_line

@@ -1,0 +1,271 @@
+"""What a plan takes into the prompt, that it keeps its budget and that typing leaves it alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mellum_lsp.domain import Chunk, Prompt, ScoredChunk, Segment, prompt_text
+from mellum_lsp.prompt.dialects import Dialect, by_name
+from mellum_lsp.prompt.dialects.mellum import Mellum
+from mellum_lsp.prompt.plan import ANCHOR_LINES, Budget, Plan, make_plan, prompt_tokens
+
+from .carets import COUNTS, Caret, caret_in, one_per_character, typed, words
+
+CODE = st.text(st.sampled_from("ab_ 1\n\n()[]{}\"'`.,=é😀"), max_size=300)
+KEYS = st.text(st.sampled_from("ab .,=()[]{}\"'`é😀"), max_size=12)
+DIALECTS = st.sampled_from([by_name("mellum")])
+counts = st.sampled_from(COUNTS)
+chunks = st.lists(
+    st.builds(
+        lambda path, line, text, score: found(path, line, text, score),
+        st.sampled_from(["a.py", "b/c.py", "src/shapes.py"]),
+        st.integers(1, 60),
+        st.text(st.sampled_from("ab \n()"), max_size=60),
+        st.floats(0, 1),
+    ),
+    max_size=8,
+)
+
+
+def budget(
+    total: int, prefix: int | None = None, suffix: int | None = None, context: int | None = None
+) -> Budget:
+    return Budget(
+        total_tokens=total,
+        prefix_tokens=total // 2 if prefix is None else prefix,
+        suffix_tokens=total // 6 if suffix is None else suffix,
+        context_tokens=total if context is None else context,
+        keystroke_tokens=total // 4,
+        typing_tokens=total // 8,
+    )
+
+
+budgets = st.integers(24, 400).map(budget)
+
+
+def found(path: str, line: int, text: str, score: float = 0.5, scope: tuple[str, ...] = ()) -> ScoredChunk:
+    return ScoredChunk(Chunk(path, line, line + text.count("\n"), text, scope), score, "lines")
+
+
+def plan_for(marked: str, *context: ScoredChunk, total: int = 4000) -> tuple[Plan, Caret]:
+    caret = caret_in(marked)
+    return make_plan(caret, context, budget(total), Mellum(), one_per_character), caret
+
+
+def in_front_of_the_prefix(prompt: Prompt) -> list[Segment]:
+    segments: list[Segment] = []
+    for part in prompt:
+        if part.kind == "prefix":
+            return segments + list(part.segments[:-1])
+        segments += part.segments
+    raise AssertionError("no prefix in the prompt")
+
+
+def prefix_of(prompt: Prompt) -> str:
+    [part] = [part for part in prompt if part.kind == "prefix"]
+    assert isinstance(part.segments[-1], str)
+    return part.segments[-1]
+
+
+class TestBudget:
+    @settings(max_examples=300)
+    @given(CODE, st.data(), chunks, budgets, DIALECTS, counts)
+    def test_the_prompt_never_has_more_tokens_than_the_budget(
+        self, text, data, context, budget, dialect, count
+    ) -> None:  # type: ignore[no-untyped-def]
+        offset = data.draw(st.integers(0, len(text)))
+        caret = caret_in(text[:offset] + "¦" + text[offset:])
+        plan = make_plan(caret, context, budget, dialect, count)
+        prompt = plan.render(caret)
+        assert prompt_tokens(prompt, count) == plan.tokens <= budget.total_tokens
+        assert count(prefix_of(prompt)) <= budget.prefix_tokens
+        assert plan.still_fits(caret)
+
+    def test_a_path_is_shortened_from_the_left_rather_than_crowding_out_the_code(self) -> None:
+        caret = caret_in("x = ¦", path="a/very/deep/folder/" * 9 + "name.py")
+        plan = make_plan(caret, (), budget(100), Mellum(), one_per_character)
+        assert plan.path == "very/deep/folder/name.py"
+        assert "x = " in prompt_text(plan.render(caret))
+
+    def test_a_budget_that_holds_no_prompt_at_all_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="at least 24 tokens"):
+            budget(10)
+
+
+class TestContext:
+    def test_the_most_relevant_file_stands_nearest_the_caret(self) -> None:
+        plan, caret = plan_for("¦", found("best.py", 1, "best"), found("second.py", 1, "second"))
+        text = prompt_text(plan.render(caret))
+        assert text.index("second") < text.index("best")
+        assert [scored.chunk.path for scored in plan.chunks] == ["best.py", "second.py"]
+
+    def test_chunks_of_one_file_are_shown_in_file_order_under_one_name(self) -> None:
+        plan, caret = plan_for(
+            "¦", found("a.py", 40, "below"), found("b.py", 1, "other"), found("a.py", 5, "above")
+        )
+        text = prompt_text(plan.render(caret))
+        assert "<filename>a.py\nabove\n\nbelow\n<filename>src/shapes.py" in text
+        assert text.count("<filename>a.py") == 1
+
+    def test_overlapping_chunks_show_no_line_twice(self) -> None:
+        plan, caret = plan_for("¦", found("a.py", 1, "one\ntwo\nthree"), found("a.py", 3, "three\nfour"))
+        assert "a.py\none\ntwo\nthree\nfour\n<" in prompt_text(plan.render(caret))
+
+    def test_a_chunk_within_another_is_not_held_twice(self) -> None:
+        plan, _ = plan_for("¦", found("a.py", 1, "one\ntwo\nthree"), found("a.py", 2, "two"))
+        assert len(plan.chunks) == 1
+
+    def test_headers_of_the_enclosing_definitions_come_first_and_once(self) -> None:
+        scope = ("class Shape:",)
+        plan, caret = plan_for(
+            "¦",
+            found("a.py", 10, "    def area(self): ...", scope=scope),
+            found("a.py", 30, "    def name(self): ...", scope=scope),
+        )
+        assert "a.py\nclass Shape:\n    def area(self): ...\n\n    def name(self): ...\n<" in prompt_text(
+            plan.render(caret)
+        )
+
+    def test_a_chunk_that_does_not_fit_is_passed_over_for_a_smaller_one(self) -> None:
+        plan, _ = plan_for("¦", found("big.py", 1, "x" * 400), found("small.py", 1, "x" * 20), total=200)
+        assert [scored.chunk.path for scored in plan.chunks] == ["small.py"]
+
+    def test_lines_that_the_window_shows_are_not_shown_again_as_context(self) -> None:
+        marked = "one\ntwo\n¦three\nfour\n"
+        plan, _ = plan_for(marked, found("src/shapes.py", 2, "two"), found("src/shapes.py", 90, "far away"))
+        assert [scored.chunk.start_line for scored in plan.chunks] == [90]
+
+    def test_a_micro_budget_without_room_for_context_holds_none(self) -> None:
+        caret = caret_in("x = ¦")
+        plan = make_plan(caret, [found("a.py", 1, "a")], budget(200, context=0), Mellum(), one_per_character)
+        assert plan.chunks == ()
+
+
+class TestTyping:
+    @settings(max_examples=300)
+    @given(CODE, st.data(), chunks, budgets, KEYS, DIALECTS, counts)
+    def test_nothing_in_front_of_the_typed_characters_changes(
+        self,
+        text: str,
+        data: st.DataObject,
+        context: list[ScoredChunk],
+        budget: Budget,
+        keys: str,
+        dialect: Dialect,
+        count,  # type: ignore[no-untyped-def]
+    ) -> None:
+        offset = data.draw(st.integers(0, len(text)))
+        caret = caret_in(text[:offset] + "¦" + text[offset:])
+        plan = make_plan(caret, context, budget, dialect, count)
+        first = plan.render(caret)
+        for length in range(1, len(keys) + 1):
+            now = typed(caret, keys[:length])
+            prompt = plan.render(now)
+            assert in_front_of_the_prefix(prompt) == in_front_of_the_prefix(first)
+            assert prefix_of(prompt) == prefix_of(first) + keys[:length]
+            if dialect.prefix_last:
+                assert prompt[-1].kind == "middle"
+                assert prompt[-2].kind == "prefix"
+
+    def test_a_fresh_bracket_changes_nothing_but_the_end(self) -> None:
+        plan, caret = plan_for("import math\n\nprint¦\nexit()\n")
+        assert prompt_text(plan.render(caret)).endswith(
+            "<fim_suffix>\nexit()\n<fim_prefix>import math\n\nprint<fim_middle>"
+        )
+        now = typed(caret, "(")
+        assert now.text.startswith("import math\n\nprint()\n")
+        assert prompt_text(plan.render(now)).endswith(
+            "<fim_suffix>\nexit()\n<fim_prefix>import math\n\nprint(<fim_middle>"
+        )
+
+    def test_a_new_line_only_lengthens_the_prefix_too(self) -> None:
+        plan, caret = plan_for("def f():¦\n\nf()\n")
+        now = replace(caret, text="def f():\n    \n\nf()\n", offset=caret.offset + 5)
+        assert in_front_of_the_prefix(plan.render(now)) == in_front_of_the_prefix(plan.render(caret))
+        assert prefix_of(plan.render(now)) == "def f():\n    "
+
+
+class TestStillFits:
+    LINES = "".join(f"line {number}\n" for number in range(100))
+
+    def at_line(self, line: int) -> Caret:
+        marker = f"line {line}\n"
+        offset = self.LINES.index(marker) + len(marker) - 1
+        return caret_in(self.LINES[:offset] + "¦" + self.LINES[offset:])
+
+    def plan_at(self, line: int, total: int = 400) -> Plan:
+        return make_plan(self.at_line(line), (), budget(total), Mellum(), one_per_character)
+
+    def test_while_the_caret_stays_near(self) -> None:
+        plan = self.plan_at(50)
+        assert all(
+            plan.still_fits(self.at_line(50 + away)) for away in range(-ANCHOR_LINES + 1, ANCHOR_LINES)
+        )
+        assert not plan.still_fits(self.at_line(50 + ANCHOR_LINES))
+        assert not plan.still_fits(self.at_line(50 - ANCHOR_LINES))
+
+    def test_not_above_its_window(self) -> None:
+        plan = self.plan_at(50, total=80)
+        assert plan.geometry.start_line > 43
+        assert plan.still_fits(self.at_line(plan.geometry.start_line))
+        assert not plan.still_fits(self.at_line(plan.geometry.start_line - 1))
+
+    def test_not_in_another_document(self) -> None:
+        caret = self.at_line(50)
+        plan = self.plan_at(50)
+        assert not plan.still_fits(replace(caret, document="file:///src/other.py"))
+        assert not plan.still_fits(replace(caret, path="src/renamed.py"))
+
+    def test_until_the_typed_text_outgrows_the_budget(self) -> None:
+        caret = self.at_line(50)
+        plan = self.plan_at(50)
+        room = plan.budget.total_tokens - plan.tokens
+        assert room >= plan.budget.typing_tokens
+        assert plan.still_fits(typed(caret, "x" * room))
+        assert not plan.still_fits(typed(caret, "x" * (room + 1)))
+
+    def test_not_left_of_where_a_long_line_begins(self) -> None:
+        caret = caret_in("word " * 1000 + "¦")
+        plan = make_plan(caret, (), budget(400), Mellum(), one_per_character)
+        assert plan.geometry.start_column > 4000
+        assert plan.still_fits(replace(caret, offset=caret.offset - 50))
+        assert not plan.still_fits(replace(caret, offset=1000))
+
+
+class TestRevised:
+    def test_takes_up_new_chunks_behind_the_ones_it_holds(self) -> None:
+        plan, caret = plan_for("¦", found("old.py", 1, "old"))
+        revised = plan.revised(caret, [found("new.py", 1, "new"), *plan.chunks])
+        assert [file.path for file in revised.context] == ["old.py", "new.py"]
+        assert revised.tokens == prompt_tokens(revised.render(caret), one_per_character)
+
+    def test_drops_what_is_gone_and_leaves_the_rest_in_place(self) -> None:
+        plan, caret = plan_for("¦", found("a.py", 1, "a"), found("b.py", 1, "b"), found("c.py", 1, "c"))
+        revised = plan.revised(caret, (), is_gone=lambda chunk: chunk.path == "b.py")
+        assert [file.path for file in revised.context] == ["c.py", "a.py"]
+
+    def test_is_the_same_plan_where_nothing_changes(self) -> None:
+        plan, caret = plan_for("¦", found("a.py", 1, "a"))
+        assert plan.revised(caret, plan.chunks) is plan
+
+    def test_takes_up_nothing_that_does_not_fit(self) -> None:
+        plan, caret = plan_for("¦", found("a.py", 1, "a"), total=100)
+        assert plan.revised(caret, [found("b.py", 1, "b" * 100)]) is plan
+
+    @given(chunks, chunks, budgets, counts, st.sampled_from(["a.py", "b/c.py", ""]))
+    def test_keeps_the_budget(self, context, news, budget, count, gone) -> None:  # type: ignore[no-untyped-def]
+        caret = caret_in("def f(¦):\n    pass\n")
+        plan = make_plan(caret, context, budget, Mellum(), count)
+        revised = plan.revised(caret, news, lambda chunk: chunk.path == gone)
+        assert prompt_tokens(revised.render(caret), count) <= budget.total_tokens
+        assert all(scored.chunk.path != gone for scored in revised.chunks if scored not in news)
+
+
+class TestHitsWithRealCounts:
+    def test_words_are_counted_segment_by_segment(self) -> None:
+        prompt = Mellum().render("a.py", plan_for("x = ¦")[0].window(caret_in("x = ¦")), ())
+        assert prompt_tokens(prompt, words) == words("a.py\n") + words("") + words("x = ") + 4
