@@ -1,0 +1,40 @@
+"""Repetition as small models produce it: the same line again and again, the same block, the same words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+IDENTICAL_LINES = 3
+LONGEST_BLOCK = 6
+LONGEST_UNIT = 40
+
+_WORD = re.compile(r"\w")
+
+
+def repeated_lines(lines: Sequence[str]) -> int:
+    """How many lines from the end only repeat what stands before them; 0 where none do.
+
+    Three identical lines in a row are one line too often twice; a block of two or more lines once. Lines
+    without a letter or digit (brackets, rulers) repeat for good reasons.
+    """
+    if len(lines) >= IDENTICAL_LINES and _WORD.search(lines[-1]) and len(set(lines[-IDENTICAL_LINES:])) == 1:
+        return IDENTICAL_LINES - 1
+    for size in range(2, min(LONGEST_BLOCK, len(lines) // 2) + 1):
+        block = lines[-size:]
+        if block == lines[-2 * size : -size] and len({line for line in block if _WORD.search(line)}) > 1:
+            return size
+    return 0
+
+
+def repeated_unit(line: str) -> int | None:
+    """Where the second copy of a unit begins that repeats at the line's end, or None.
+
+    Three characters must repeat six times, ten characters four times; rulers of punctuation do not count.
+    """
+    for times, shortest in ((6, 3), (4, 10)):
+        for size in range(shortest, min(len(line) // times, LONGEST_UNIT) + 1):
+            unit = line[-size:]
+            if line.endswith(unit * times) and _WORD.search(unit):
+                return len(line) - size * (times - 1)
+    return None
