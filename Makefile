@@ -1,0 +1,37 @@
+# `make demo` and `make test` set up all that they need; the other targets are for developers.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test lint types check bench editors clean
+
+demo: $(STAMP)
+	@$(BIN)/mellum-lsp demo
+
+test: $(STAMP) editors
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+# Neovim and Helix beside the system's own; their tests are skipped with a message where they cannot be had.
+editors:
+	@bash tests/editors/get_editors.sh .cache/editors || echo "no current editors here: their tests will be skipped"
+
+bench: $(STAMP)
+	$(BIN)/python tests/benchmarks/complete.py
+
+$(STAMP): pyproject.toml
+	@bash scripts/setup.sh "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache

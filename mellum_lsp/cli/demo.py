@@ -1,0 +1,161 @@
+"""``mellum-lsp demo``: a real completion in a sample project, over a real LSP session, with its explanation."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mellum_lsp.cli.output import Failure, json_option, print_json
+
+SAMPLE_PROJECT = Path(__file__).parent / "sample_project"
+SAMPLE_FILE = "shop/cart.py"
+CARET = "$0"
+LOAD_PATIENCE_SECONDS = 120.0
+
+
+@click.command()
+@click.option("--model", help="A catalogue name or a path to a .gguf.")
+@json_option
+def demo(model: str | None, as_json: bool) -> None:
+    """Show a completion in a small sample project: the ghost text, how long it took, and why this text.
+
+    Example: mellum-lsp demo
+    """
+    with tempfile.TemporaryDirectory(prefix="mellum-lsp-demo-") as folder:
+        root = Path(folder).resolve() / "sample_project"
+        shutil.copytree(SAMPLE_PROJECT, root, ignore=shutil.ignore_patterns("__pycache__"))
+        file = root / SAMPLE_FILE
+        marked = file.read_text(encoding="utf-8")
+        text = marked.replace(CARET, "")
+        file.write_text(text, encoding="utf-8")
+        before = marked[: marked.index(CARET)]
+        seen = asyncio.run(_complete_over_lsp(root, file, text, before, model))
+    if not seen["text"]:
+        raise Failure(f"the server showed nothing: {seen['reason']}", "mellum-lsp doctor")
+    if as_json:
+        print_json(seen)
+    else:
+        _print(before, text[len(before) :], seen)
+
+
+async def _complete_over_lsp(
+    root: Path, file: Path, text: str, before: str, model: str | None
+) -> dict[str, Any]:
+    """Start the server, open the file, ask for the completion and its explanation, and shut down."""
+    from lsprotocol import types
+    from pygls.lsp.client import LanguageClient
+
+    client = LanguageClient("mellum-lsp-demo", "1")
+    messages: list[str] = []
+    client.feature(types.WINDOW_SHOW_MESSAGE)(lambda message: messages.append(message.message))
+    client.feature(types.WINDOW_LOG_MESSAGE)(lambda message: None)
+    client.feature("mellum/status")(lambda status: None)
+    client.feature(types.WINDOW_WORK_DONE_PROGRESS_CREATE)(lambda params: None)
+    client.feature(types.PROGRESS)(lambda params: None)
+    started = time.perf_counter()
+    arguments = ["-m", "mellum_lsp", "serve", *(["--model", model] if model else [])]
+    await client.start_io(sys.executable, *arguments)
+    try:
+        await client.initialize_async(
+            types.InitializeParams(
+                capabilities=types.ClientCapabilities(
+                    general=types.GeneralClientCapabilities(
+                        position_encodings=[types.PositionEncodingKind.Utf16]
+                    )
+                ),
+                workspace_folders=[types.WorkspaceFolder(uri=root.as_uri(), name=root.name)],
+            )
+        )
+        client.initialized(types.InitializedParams())
+        uri = file.as_uri()
+        client.text_document_did_open(
+            types.DidOpenTextDocumentParams(
+                text_document=types.TextDocumentItem(uri=uri, language_id="python", version=1, text=text)
+            )
+        )
+        line = before.count("\n")
+        place: dict[str, Any] = {
+            "text_document": types.TextDocumentIdentifier(uri=uri),
+            "position": types.Position(line=line, character=len(before) - before.rfind("\n") - 1),
+            "context": types.InlineCompletionContext(trigger_kind=types.InlineCompletionTriggerKind.Invoked),
+        }
+        params = types.InlineCompletionParams(**place)
+        first = await asyncio.wait_for(
+            client.text_document_inline_completion_async(params), LOAD_PATIENCE_SECONDS
+        )
+        first_answer_ms = (time.perf_counter() - started) * 1000
+        asked = time.perf_counter()
+        answer = await client.text_document_inline_completion_async(params)
+        again_ms = (time.perf_counter() - asked) * 1000
+        explanation = _plain(await client.protocol.send_request_async("mellum/explain", params))
+        items = (answer or first).items if not isinstance(answer or first, list) else (answer or first)
+        inserted = items[0].insert_text if items else ""
+        await client.shutdown_async(None)
+        client.exit(None)
+    except TimeoutError as error:
+        said = "; ".join(messages) or "see the log that `mellum-lsp doctor` names"
+        raise Failure(f"no answer in {LOAD_PATIENCE_SECONDS:.0f} s: {said}", "mellum-lsp doctor") from error
+    finally:
+        await client.stop()
+    return {
+        "text": str(getattr(inserted, "value", inserted)),
+        "reason": explanation.get("reason", ""),
+        "model": explanation.get("model", ""),
+        "first_answer_ms": round(first_answer_ms),
+        "again_ms": round(again_ms, 1),
+        "explanation": explanation,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """A reply without a registered type (pygls makes named tuples of them) as plain dictionaries and lists."""
+    if hasattr(value, "_asdict"):
+        return {name: _plain(item) for name, item in value._asdict().items()}
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _print(before: str, after: str, seen: dict[str, Any]) -> None:
+    console = Console(highlight=False)
+    explanation = seen["explanation"]
+    console.print(Text(SAMPLE_FILE, style="bold"))
+    code = Text(before)
+    code.append(seen["text"], style="bright_black italic")
+    code.append(after)
+    number_width = len(str(code.plain.count("\n")))
+    for number, line in enumerate(code.split("\n"), 1):
+        console.print(Text(f"{number:>{number_width}} ", style="dim") + line)
+    tokens, timings = explanation["tokens"], explanation["timings"]
+    console.print()
+    facts = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    facts.add_row("ghost", repr(seen["text"]))
+    facts.add_row("model", str(seen["model"]))
+    facts.add_row("first", f"{seen['first_answer_ms'] / 1000:.1f} s from starting the server, loading included")
+    facts.add_row("again", f"{seen['again_ms']} ms for the same caret")
+    facts.add_row(
+        "model work",
+        f"{tokens['prompt']} prompt tokens, {tokens['reused']} of them reused, {tokens['generated']} generated: "
+        f"prefill {timings['prefill_ms']:.0f} ms, decode {timings['decode_ms']:.0f} ms",
+    )
+    gate = explanation["gate"]
+    facts.add_row("sure", f"joint probability {gate['probability']:.2f} (shown while typing from {gate['threshold']:.2f})")
+    for chunk in explanation["chunks"]:
+        place = f"{chunk['path']}:{chunk['start_line']}-{chunk['end_line']}"
+        facts.add_row("context", f"{place}  {chunk['strategy']} {chunk['score']:.2f}")
+    for step in explanation["steps"]:
+        facts.add_row("step", f"{step['rule']}: {step['before']!r} → {step['after']!r}")
+    console.print(facts)
+    console.print("\nEverything ran on this machine. Next: the editor set-up in README.md.")
