@@ -95,15 +95,13 @@ def _trim(text: str, end: int) -> int:
 def _last_balanced(text: str, around: Surroundings) -> int:
     """The last place at which everything that the text opened is closed again."""
     nesting = Nesting(around)
-    last = 0
     opened_at: int | None = None
     for turn in nesting.read(text):
-        if not nesting.balanced and opened_at is None:
-            opened_at = turn.event.offset
-        elif nesting.balanced:
+        if nesting.balanced:
             opened_at = None
-            last = turn.event.end
-    return len(text) if opened_at is None else max(opened_at, last)
+        elif opened_at is None:
+            opened_at = turn.event.offset
+    return len(text) if opened_at is None else opened_at
 
 
 def _outside_own_string(text: str, end: int, around: Surroundings) -> int:

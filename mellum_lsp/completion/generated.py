@@ -26,7 +26,7 @@ class Generated:
     def after(self, characters: int) -> Generated:
         """What remains when the first characters have been typed.
 
-        A token of which a part was typed keeps its probability: with its beginning known it can only be surer.
+        A token of which a part was typed keeps its probability: with its beginning known it is only surer.
         """
         if not characters:
             return self

@@ -1,0 +1,28 @@
+"""A glance at a ghost costs the reader more than typing three characters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mellum_lsp.completion.draft import Draft, Rejected
+from mellum_lsp.completion.reasons import TOO_SHORT
+from mellum_lsp.domain import Caret
+
+
+@dataclass(frozen=True, slots=True)
+class MinimumWorth:
+    """Reject drafts with fewer than ``characters`` visible ones, and drafts of punctuation alone.
+
+    Measured is the whole suggestion, with what the user typed of it already: a ghost that was worth showing
+    does not vanish before its last characters.
+    """
+
+    characters: int
+
+    def __call__(self, draft: Draft, caret: Caret) -> Draft | Rejected:
+        whole = draft.typed + draft.text
+        visible = sum(not character.isspace() for character in whole)
+        has_word = any(character.isalnum() for character in whole)
+        if visible < self.characters or not has_word or not draft.text.strip():
+            return Rejected(TOO_SHORT)
+        return draft
