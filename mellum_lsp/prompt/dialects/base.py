@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from mellum_lsp.domain import Prompt
+from mellum_lsp.domain import Marker, Part, Prompt
 from mellum_lsp.prompt.windows import Window
+
+REPOSITORY_NAME = "project"
+"""Stands in formats that want a repository's name; the real one would only cost tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +51,14 @@ class Dialect(Protocol):
         """
 
     def render(self, path: str, window: Window, context: Sequence[ContextFile]) -> Prompt:
-        """The prompt: context first (most relevant last), then the caret's own file.
+        """The prompt; of the context files the most relevant comes last, nearest the prefix.
 
         The text before the caret is a segment by itself, the last one of the part ``prefix``. Nothing in
         front of it depends on it; it is the last `str` segment of the prompt where the prefix comes last.
+        Every marker is a `Marker`: text that merely spells one stays text.
         """
+
+
+def begin_part(begin: str) -> tuple[Part, ...]:
+    """The begin-of-sequence token as a part; no part where the vocabulary wants none."""
+    return (Part("begin", "", (Marker(begin),)),) if begin else ()

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mellum_lsp.domain import Marker, Part, Prompt
-from mellum_lsp.prompt.dialects.base import ContextFile
+from mellum_lsp.prompt.dialects.base import ContextFile, begin_part
 from mellum_lsp.prompt.windows import Window
 
 FILENAME = Marker("<filename>")
@@ -34,9 +34,11 @@ class Mellum:
         "<reponame>",
     )
     prefix_last: bool = True
+    begin: str = ""
 
     def render(self, path: str, window: Window, context: Sequence[ContextFile]) -> Prompt:
         return (
+            *begin_part(self.begin),
             *(Part("context", file.path, (FILENAME, f"{file.path}\n{file.text}\n")) for file in context),
             Part("file", path, (FILENAME, f"{path}\n")),
             Part("suffix", path, (SUFFIX, window.suffix)),
