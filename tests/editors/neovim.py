@@ -1,0 +1,164 @@
+"""Drives a real Neovim without a screen: types keys, reads the buffer and the ghost that is drawn in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PLUGIN = REPOSITORY / "editor-configs" / "neovim"
+
+Seen = TypeVar("Seen")
+
+_GHOST = """
+local ns = vim.api.nvim_create_namespace("nvim.lsp.inline_completion")
+local mark = vim.api.nvim_buf_get_extmarks(0, ns, 0, -1, { details = true })[1]
+if not mark then return vim.NIL end
+local text = function(chunks) return vim.iter(chunks):map(function(c) return c[1] end):join("") end
+local lines = vim.list_extend({ mark[4].virt_text or {} }, mark[4].virt_lines or {})
+return { row = mark[2], column = mark[3], text = vim.iter(lines):map(text):join("\\n") }
+"""
+
+
+@dataclass(frozen=True)
+class Ghost:
+    """What Neovim draws: ``row`` from 0, ``column`` in bytes, lines of ``text`` joined by newlines."""
+
+    row: int
+    column: int
+    text: str
+
+
+class Neovim:
+    """A headless Neovim with only the project's plugin, set up with ``options`` (a Lua table, as text)."""
+
+    def __init__(self, program: Path, folder: Path, options: str, plugin: Path = PLUGIN) -> None:
+        self._program = program
+        # Socket paths are limited to about 100 bytes, so not under pytest's deep folders.
+        self._home = Path(tempfile.mkdtemp(prefix="mellum-nvim-"))
+        self._socket = self._home / "socket"
+        start = self._home / "init.lua"
+        start.write_text(
+            # Neovim looks for a Python of its own when it opens a Python file: two seconds that we can spare.
+            "vim.g.loaded_python3_provider = 0\n"
+            f"vim.opt.rtp:append({json.dumps(str(plugin))})\n"
+            f"require('mellum').setup {options}\n",
+            "utf-8",
+        )
+        names = ("CONFIG_HOME", "DATA_HOME", "STATE_HOME", "CACHE_HOME", "RUNTIME_DIR")
+        homes = {f"XDG_{name}": str(self._home / name.lower()) for name in names}
+        (self._home / "runtime_dir").mkdir(mode=0o700)
+        self._process = subprocess.Popen(
+            [program, "--headless", "-i", "NONE", "-n", "-u", start, "--listen", self._socket],
+            cwd=folder,
+            env={**os.environ, **homes, "LC_ALL": "C.UTF-8"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        self.wait_for(self._socket.exists, "Neovim's socket")
+
+    def lua(self, code: str, *arguments: Any) -> Any:
+        """Run Lua code in the editor and return what it returns."""
+        call = "json_encode(luaeval('(function(...) return loadstring(_A[1])(...) end)(unpack(_A[2]))', {}))"
+        quoted = json.dumps([code, list(arguments)], ensure_ascii=False).replace("'", "''")
+        output = self._remote("--remote-expr", call.format(f"json_decode('{quoted}')"))
+        return json.loads(output) if output else None
+
+    def keys(self, keys: str) -> None:
+        """Type keys, written as in a mapping: ``ofoo<Esc>``; a literal ``<`` is ``<lt>``."""
+        self._remote("--remote-send", keys)
+
+    def text(self, text: str) -> None:
+        """Type plain text."""
+        self.keys(text.replace("<", "<lt>"))
+
+    def command(self, command: str) -> None:
+        self.lua("vim.cmd(...)", command)
+
+    @property
+    def lines(self) -> list[str]:
+        lines: list[str] = self.lua("return vim.api.nvim_buf_get_lines(0, 0, -1, false)")
+        return lines
+
+    @property
+    def cursor(self) -> tuple[int, int]:
+        """Row from 0 and column in bytes."""
+        row, column = self.lua("return vim.api.nvim_win_get_cursor(0)")
+        return row - 1, column
+
+    @property
+    def ghost(self) -> Ghost | None:
+        found = self.lua(_GHOST)
+        return Ghost(**found) if found else None
+
+    def wait_for_ghost(self, text: str | None = None, timeout: float = 15) -> Ghost:
+        """The ghost, once there is one (with this text)."""
+        return self.wait_for(
+            lambda: ghost if (ghost := self.ghost) and text in (None, ghost.text) else None,
+            f"the ghost {text!r}",
+            timeout,
+        )
+
+    def server_pid(self) -> int | None:
+        """The process of the server, which is Neovim's only child."""
+        children = self.lua("return vim.api.nvim_get_proc_children(vim.fn.getpid())")
+        return children[0] if children else None
+
+    def wait_for_client(self, timeout: float = 15) -> None:
+        """Until the server is ready and serves this buffer."""
+        code = """
+        local client = vim.lsp.get_clients({ name = "mellum", bufnr = 0 })[1]
+        return client ~= nil and client.initialized
+        """
+        self.wait_for(lambda: self.lua(code), "the server", timeout)
+
+    def wait_for(self, look: Callable[[], Seen | None], what: str, timeout: float = 15) -> Seen:
+        """What ``look`` sees, once it sees something."""
+        end = time.monotonic() + timeout
+        while not (seen := look()):
+            if self._process.poll() is not None:
+                raise AssertionError(f"Neovim ended: {self._errors()}")
+            if time.monotonic() > end:
+                raise AssertionError(f"{what} did not come within {timeout} s\n{self._state()}")
+            time.sleep(0.02)
+        return seen
+
+    def close(self) -> None:
+        if self._process.poll() is None:
+            self._remote("--remote-send", "<C-\\><C-N>:qa!<CR>", check=False)
+            try:
+                self._process.wait(5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        shutil.rmtree(self._home, ignore_errors=True)
+
+    def _remote(self, *arguments: str, check: bool = True) -> str:
+        done = self._run([self._program, "--server", self._socket, *arguments])
+        if check and done.returncode:
+            raise AssertionError(f"Neovim refused {arguments}: {done.stderr or self._errors()}")
+        return done.stdout
+
+    @staticmethod
+    def _run(command: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, capture_output=True, text=True, encoding="utf-8", timeout=20, check=False
+        )
+
+    def _errors(self) -> str:
+        return self._process.stderr.read().decode(errors="replace") if self._process.stderr else ""
+
+    def _state(self) -> str:
+        """For the message of a failed wait."""
+        logs = [path.read_text("utf-8", errors="replace")[-3000:] for path in self._home.rglob("*lsp*.log")]
+        messages = self.lua("return vim.fn.execute('messages')")
+        return "\n".join([f"buffer: {self.lines} cursor: {self.cursor} ghost: {self.ghost}", messages, *logs])
