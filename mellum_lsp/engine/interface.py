@@ -1,7 +1,7 @@
 """The one interface to whatever decodes: a llama.cpp child process, a remote server or a script in a test.
 
-An engine knows tokens, not completions: it evaluates a prompt, streams tokens with exact probabilities and stops
-at the simplest of conditions. What is worth showing is decided by `mellum_lsp.completion`.
+An engine knows tokens, not completions: it evaluates a prompt, streams tokens with exact probabilities and
+stops at the simplest of conditions. What is worth showing is decided by `mellum_lsp.completion`.
 
 Errors, all with a message that says what happened and what to do next::
 
@@ -13,6 +13,7 @@ Errors, all with a message that says what happened and what to do next::
     ├── EngineCrashed        the engine's process ended; the next request starts another
     └── RequestInvalid       the request itself cannot be served (prompt longer than the context)
 """
+# ruff: noqa: N818 - the names say what happened; "Error" would add nothing
 
 from __future__ import annotations
 
@@ -71,10 +72,10 @@ class ModelInfo:
 class GenerateRequest:
     """Evaluate ``parts`` and decode up to ``max_tokens`` greedily; 0 only warms the KV cache.
 
-    ``stop_markers`` are control tokens that end the generation, besides the model's own end-of-generation
-    tokens. ``document`` lets the engine keep one KV sequence per document. Decoding also ends when the product
-    of the tokens' probabilities falls under ``min_joint_probability`` (0: never): what comes later would not
-    be shown.
+    ``stop_markers`` end the generation, besides the model's own end-of-generation tokens and every other
+    control token. ``document`` lets the engine keep one KV sequence per document. Decoding also ends with the
+    token that takes the product of all probabilities under ``min_joint_probability`` (0: never): what comes
+    later would not be shown.
     """
 
     parts: Sequence[Part]
@@ -87,7 +88,8 @@ class GenerateRequest:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One decoded token: its bytes (perhaps part of a character) and its exact probability at temperature 1."""
+    """One decoded token: its bytes, perhaps part of a character, and its exact probability at temperature
+    1."""
 
     id: int
     piece: bytes
@@ -99,7 +101,8 @@ class GenerationStats:
     """How a generation went; complete when its stream has ended.
 
     ``stop`` is one of: ``end`` (the model ended it), ``length``, ``probability``, ``aborted``.
-    ``part_tokens`` counts the tokens of every part of the request, in order.
+    ``part_tokens`` counts the tokens of every part of the request, in order; a beginning-of-sequence token
+    that the engine had to add is counted to the first. ``queued_ms`` passed before the work began.
     """
 
     prompt_tokens: int = 0
@@ -110,6 +113,7 @@ class GenerationStats:
     decode_ms: float = 0.0
     stop: str = ""
     part_tokens: Sequence[int] = field(default_factory=tuple)
+    queued_ms: float = 0.0
 
 
 class Generation(Protocol):
@@ -123,7 +127,11 @@ class Generation(Protocol):
     def __aiter__(self) -> AsyncIterator[Token]: ...
 
     def abort(self) -> None:
-        """Stop the work as soon as possible, also inside prefill; the stream then ends with ``aborted``."""
+        """Stop the work as soon as possible, also inside prefill; the stream then ends with ``aborted``.
+
+        One that still waits for others never starts; one that has ended is left as it is. Only this ends the
+        work early: to stop iterating does not.
+        """
 
 
 class Engine(Protocol):

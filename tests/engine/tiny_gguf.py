@@ -1,11 +1,12 @@
-"""Writes a GGUF that the real llama.cpp loads in milliseconds: two layers, hidden size 64, 440 kB of random weights.
+"""Writes a GGUF that the real llama.cpp loads in milliseconds: two layers, hidden size 64, 440 kB of random
+weights.
 
     python tests/engine/tiny_gguf.py /tmp/tiny.gguf                     # babbles, but always the same
     python tests/engine/tiny_gguf.py /tmp/tiny.gguf --says 'return ' 'a + b'
 
-The vocabulary is byte-level BPE with a few merges and the Mellum markers as control tokens, so everything that
-tokenises, evaluates and decodes is exercised. With ``says`` the model completes every prompt that ends in
-``<fim_middle>`` with exactly these pieces, each with probability near 1, and then ends.
+The vocabulary is byte-level BPE with a few merges and the Mellum markers as control tokens, so everything
+that tokenises, evaluates and decodes is exercised. With ``says`` the model completes every prompt that ends
+in ``<fim_middle>`` with exactly these pieces, each with probability near 1, and then ends.
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ def write_tiny_gguf(
 ) -> Path:
     """Write the model to ``path`` and return it. Equal arguments give equal bytes.
 
-    A piece of ``says`` may be part of a character (bytes); every piece becomes one token. ``architecture`` may be
-    a name that llama.cpp does not know.
+    A piece of ``says`` may be part of a character (bytes); every piece becomes one token. ``architecture``
+    may be a name that llama.cpp does not know.
     """
     pieces = [piece.encode() if isinstance(piece, str) else piece for piece in says]
     alphabet = _byte_alphabet()

@@ -1,0 +1,160 @@
+"""Loads a GGUF into llama.cpp and says in a sentence why that failed."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import llama_cpp
+
+from mellum_lsp.engine.gguf import GgufHeader, check_is_model, read_header
+from mellum_lsp.engine.interface import ModelBroken, ModelError, ModelUnsupported
+from mellum_lsp.engine.vocabulary import Vocabulary
+
+_SERVABLE_VOCABULARIES = (
+    llama_cpp.LLAMA_VOCAB_TYPE_SPM,
+    llama_cpp.LLAMA_VOCAB_TYPE_BPE,
+    llama_cpp.LLAMA_VOCAB_TYPE_RWKV,
+    llama_cpp.LLAMA_VOCAB_TYPE_PLAMO2,
+)
+"""The others normalise their text, so that a prompt could not be evaluated as it stands."""
+
+_OTHER_MODEL = "hint: see `mellum-lsp models list` for models that are known to work"
+_ROUTINE_LINES = ("removing memory module entries", "failed to decode, ret = 2")
+"""What llama.cpp warns of at every abort, which for us is the most ordinary thing."""
+_ERROR, _CONTINUATION = 3, 5  # ggml_log_level
+
+
+class NativeLog:
+    """Passes llama.cpp's log on to stderr and keeps the last errors, which say why a load failed."""
+
+    def __init__(self) -> None:
+        self.errors: deque[str] = deque(maxlen=8)
+        self._level = 0
+        self._callback = llama_cpp.llama_log_callback(self._write)
+        llama_cpp.llama_log_set(self._callback, ctypes.c_void_p(0))
+
+    def _write(self, level: int, text: bytes, _data: object) -> None:
+        line = text.decode(errors="replace")
+        if any(routine in line for routine in _ROUTINE_LINES):
+            return
+        if level != _CONTINUATION:
+            self._level = level
+        if self._level == _ERROR and line.strip():
+            self.errors.append(line.strip())
+        sys.stderr.write(line)
+
+
+_log = NativeLog()  # llama.cpp holds a pointer to it for as long as the process lives
+
+
+class Model:
+    """A model in memory, on the GPU as far as asked for and possible."""
+
+    def __init__(self, native: Any, header: GgufHeader, gpu_layers: int):
+        self.native = native
+        self.header = header
+        self.gpu_layers = gpu_layers
+        self.vocabulary = Vocabulary(native)
+        self.trained_context: int = llama_cpp.llama_model_n_ctx_train(native)
+        self.bytes: int = llama_cpp.llama_model_size(native)
+        self.keeps_a_state = bool(
+            llama_cpp.llama_model_is_recurrent(native) or llama_cpp.llama_model_is_hybrid(native)
+        )
+        """Recurrent layers: what has been evaluated cannot be cut back or copied in part."""
+
+    @property
+    def name(self) -> str:
+        return self.header.metadata.get("general.name") or self.header.path.stem
+
+    def close(self) -> None:
+        llama_cpp.llama_model_free(self.native)
+
+
+def load_model(
+    path: Path,
+    gpu_layers: int | str,
+    on_progress: Callable[[float], None] = lambda fraction: None,
+) -> Model:
+    """Load the GGUF at ``path``; ``on_progress`` gets fractions from 0 to 1.
+
+    ``gpu_layers`` "auto" offloads everything where llama.cpp was built for a GPU, and nothing where that does
+    not fit. Raises `ModelError`.
+    """
+    header = read_header(path)
+    check_is_model(header)
+    llama_cpp.llama_backend_init()
+    attempts = [int(gpu_layers)] if gpu_layers != "auto" else [-1, 0] if can_offload() else [0]
+    for layers in attempts:
+        _log.errors.clear()
+        native = _load(path, layers, on_progress)
+        if native:
+            model = Model(native, header, layers)
+            try:
+                _check_servable(model)
+            except ModelError:
+                model.close()
+                raise
+            return model
+    raise _explain_failure(path, list(_log.errors))
+
+
+def can_offload() -> bool:
+    """Whether this llama.cpp was built with a GPU backend and finds a device."""
+    return bool(llama_cpp.llama_supports_gpu_offload())
+
+
+def _load(path: Path, gpu_layers: int, on_progress: Callable[[float], None]) -> Any:
+    def report(fraction: float, _data: object) -> bool:
+        on_progress(fraction)
+        return True
+
+    parameters = llama_cpp.llama_model_default_params()
+    parameters.n_gpu_layers = gpu_layers
+    callback = llama_cpp.llama_progress_callback(report)
+    parameters.progress_callback = callback
+    overrides = (llama_cpp.llama_model_kv_override * 2)()  # the second, empty one ends the list
+    overrides[0].key = b"tokenizer.ggml.add_space_prefix"
+    overrides[0].tag = llama_cpp.LLAMA_KV_OVERRIDE_TYPE_BOOL
+    overrides[0].value.val_bool = False
+    parameters.kv_overrides = overrides
+    return llama_cpp.llama_model_load_from_file(str(path).encode(), parameters)
+
+
+def _check_servable(model: Model) -> None:
+    path, native = model.header.path, model.native
+    if not llama_cpp.llama_model_has_decoder(native) or llama_cpp.llama_model_is_diffusion(native):
+        raise ModelUnsupported(
+            f"{path}: a model of architecture {model.header.architecture!r} does not generate text "
+            f"token by token\n{_OTHER_MODEL}"
+        )
+    if llama_cpp.llama_vocab_type(llama_cpp.llama_model_get_vocab(native)) not in _SERVABLE_VOCABULARIES:
+        raise ModelUnsupported(
+            f"{path}: a vocabulary of type {model.header.metadata.get('tokenizer.ggml.model')!r} changes "
+            f"the text that it tokenises\n{_OTHER_MODEL}"
+        )
+
+
+def _explain_failure(path: Path, errors: list[str]) -> ModelError:
+    """llama.cpp returns no reason, it logs one."""
+    reason = next((line for line in errors if "unknown" in line), errors[0] if errors else "no reason given")
+    reason = reason.rpartition(": error loading model: ")[2]
+    if (
+        "unknown model architecture" in reason
+        or "unknown pre-tokenizer" in reason
+        or "unknown tokenizer" in reason
+    ):
+        return ModelUnsupported(f"{path}: this llama.cpp cannot serve the model: {reason}\n{_OTHER_MODEL}")
+    if "allocate" in reason or "out of memory" in reason:
+        return ModelUnsupported(
+            f"{path}: the model does not fit into memory: {reason}\n"
+            "hint: choose a smaller model or quantisation"
+        )
+    return ModelBroken(
+        f"{path}: llama.cpp could not load the model: {reason}\n"
+        "hint: download the file again; if it is intact, its conversion is faulty: try another one"
+    )
