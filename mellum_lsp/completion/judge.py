@@ -1,4 +1,4 @@
-"""From a raw generation to a ghost or a reason: stop, gate and rules in a row. Pure, and fast enough for a cache.
+"""From a raw generation to a ghost or a reason: stop, gate and rules in a row; pure, and fast.
 
 The same judgement is passed on a stream that just ended, on an earlier one into which the user typed, and for
 `mellum/explain`.
@@ -52,7 +52,10 @@ def threshold_for(caret: Caret, settings: CompletionSettings) -> float:
 class Judge:
     """Judges one growing generation for one caret.
 
-    ``typed`` is what the user typed of the generation before the caret got here; what is fed is the rest.
+    ``typed`` is what the user typed of the generation before the caret got here; what is judged is the rest.
+    ``end`` is always where the whole generation, typed characters included, ends by the policy of the place
+    where it began: a ghost into which somebody types keeps its end, also where a block's second line by
+    itself would end sooner. None while that is not known.
     """
 
     def __init__(self, caret: Caret, settings: CompletionSettings, typed: str = "") -> None:
@@ -62,20 +65,21 @@ class Judge:
         self._threshold = threshold_for(caret, settings)
         self._policy = StopPolicy(caret, settings.max_lines)
 
-    def is_ready(self, generated: Generated) -> bool:
-        """Whether more tokens would not change the verdict. ``generated`` only ever grows."""
-        return (
-            self._policy.feed(generated.text) is not None
-            or generated.stop in _FINISHED
-            or is_decided(generated, self._threshold)
-        )
+    def is_ready(self, rest: Generated, end: Stop | None) -> bool:
+        """Whether more tokens would not change the verdict."""
+        return self._end(rest, end) is not None or rest.stop in _FINISHED or is_decided(rest, self._threshold)
 
-    def verdict(self, generated: Generated) -> Verdict:
+    def _end(self, rest: Generated, end: Stop | None) -> Stop | None:
+        if end and end.length > len(self._typed):
+            return Stop(end.length - len(self._typed), end.why)
+        return self._policy.feed(rest.text)
+
+    def verdict(self, rest: Generated, end: Stop | None = None) -> Verdict:
         """The verdict on what there is."""
-        raw = generated.text
-        stop = self._policy.finish(raw)
+        raw = rest.text
+        stop = self._end(rest, end) or self._policy.finish(raw)
         steps = [Step(f"stop: {stop.why}", raw, raw[: stop.length])]
-        gated = gate(generated, stop.length, self._caret, self._threshold)
+        gated = gate(rest, stop.length, self._caret, self._threshold)
         report = GateReport(gated.probability, self._threshold)
         text = raw[: gated.length]
         steps.append(Step("gate", raw[: stop.length], text))

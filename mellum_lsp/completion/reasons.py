@@ -73,6 +73,7 @@ MODEL_LOADING = Reason(Silence.MODEL_LOADING)
 INLINE_IN_USE = Reason(Silence.INLINE_IN_USE)
 DOCUMENT_CLOSED = Reason(Silence.DOCUMENT_CLOSED)
 SHUTTING_DOWN = Reason(Silence.SHUTTING_DOWN)
+BUG = Reason(Silence.BUG)
 
 
 def gated(probability: float) -> Reason:

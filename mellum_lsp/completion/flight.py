@@ -1,0 +1,228 @@
+"""One generation while it runs, shared by all who want what it brings.
+
+Requests for the same place share a flight, and so does the next one while what was generated still continues
+what was typed. The flight outlives its requests a little: what it still brings goes into the cache.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from mellum_lsp.completion.cache import Anchor, Entry, anchor_of
+from mellum_lsp.completion.generated import Collector, Generated
+from mellum_lsp.completion.outcome import Timings, TokenCounts
+from mellum_lsp.completion.plans import Planned, Planner
+from mellum_lsp.completion.settings import CompletionSettings
+from mellum_lsp.completion.stop import Stop, StopPolicy
+from mellum_lsp.domain import Caret
+from mellum_lsp.engine.interface import Engine, EngineError, GenerateRequest, Generation
+
+log = logging.getLogger(__name__)
+
+_FINISHED = ("end", "length", "probability")
+
+
+class Flight:
+    """From planning to the stream's end. ``error`` is set where it failed, ``done`` when it is over.
+
+    Waiters enter with ``join`` and leave with ``leave``; a flight that nobody waits for runs on only as far
+    as ``tail_tokens`` allow.
+    """
+
+    def __init__(
+        self,
+        caret: Caret,
+        min_joint_probability: float,
+        settings: CompletionSettings,
+        on_landed: Callable[[Flight], None] | None = None,
+    ) -> None:
+        self.caret = caret
+        self.anchor: Anchor = anchor_of(caret)
+        self.min_joint_probability = min_joint_probability
+        self.planned: Planned | None = None
+        self.generated = Generated()
+        self.end: Stop | None = None
+        self.error: Exception | None = None
+        self.done = False
+        self.waiters = 0
+        self._settings = settings
+        self._on_landed = on_landed
+        self._collector = Collector()
+        self._policy = StopPolicy(caret, settings.max_lines)
+        self._generation: Generation | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._changed = asyncio.Event()
+        self._token_limit = settings.max_tokens
+        self._withdrawn = False
+        self._begun = self._first_token = 0.0
+
+    # ---- waiting for it
+
+    def join(self) -> None:
+        self.waiters += 1
+
+    def leave(self, wants_more: bool) -> None:
+        """A waiter has what it needs, or withdraws.
+
+        The last one decides whether the flight goes on for a while, for the cache.
+        """
+        self.waiters -= 1
+        if self.waiters == 0:
+            tail = self._settings.tail_tokens if wants_more else 0
+            self._token_limit = self._collector.tokens + tail
+
+    async def changed(self) -> None:
+        """Until something new was generated, or the end came."""
+        await self._changed.wait()
+
+    def typed_since(self, caret: Caret) -> str | None:
+        """What was typed between this flight's place and ``caret``; None where it does not lead there."""
+        typed = caret.text[self.caret.offset : caret.offset]
+        if caret.offset < self.caret.offset or (caret.document, caret.path) != (
+            self.caret.document,
+            self.caret.path,
+        ):
+            return None
+        begin = Caret(caret.path, caret.language, caret.text, self.caret.offset, document=caret.document)
+        return typed if (anchor_of(begin).before, anchor_of(caret).after) == self.anchor[1:] else None
+
+    def may_continue(self, typed: str) -> bool:
+        """Whether what was typed agrees with what was generated so far."""
+        text = self.generated.text
+        if self._withdrawn and not self.done:
+            return False
+        return text.startswith(typed) or (not self.done and typed.startswith(text))
+
+    # ---- running it
+
+    async def landed(self) -> None:
+        """Until the engine has ended it; hurries it along where nobody waits for more."""
+        self.stop_if_unwanted()
+        if self._task:
+            await asyncio.wait([self._task])
+
+    def start(self, engine: Engine, planner: Planner, patient: bool) -> asyncio.Task[None]:
+        self._task = asyncio.create_task(self._run(engine, planner, patient), name="completion")
+        self._task.add_done_callback(lambda _: self._land())  # also where it was cancelled before it began
+        return self._task
+
+    def stop_if_unwanted(self) -> None:
+        """Free the engine where nobody waits any more."""
+        if not self.waiters:
+            self.abort()
+
+    def abort(self) -> None:
+        self._withdrawn = True
+        if self._generation:
+            self._generation.abort()
+        elif self._task and not self.done:
+            self._task.cancel()
+
+    async def _run(self, engine: Engine, planner: Planner, patient: bool) -> None:
+        planner.begin_interactive()
+        try:
+            self.planned = await planner.plan(self.caret, patient)
+            await self._generate(engine, self.planned)
+            if self.generated.stop in _FINISHED:
+                planner.evaluated(self.caret, self.planned)
+        except EngineError as error:
+            self.error = error
+        except asyncio.CancelledError:
+            self.abort()
+            raise
+        except Exception as error:
+            log.exception("a completion failed; the next one starts afresh")
+            self.error = error
+        finally:
+            planner.end_interactive()
+            self._land()
+
+    def _land(self) -> None:
+        if self.done:
+            return
+        self.done = True
+        if self._on_landed:
+            self._on_landed(self)  # before the waiters wake, so that they find the cache filled
+        self._changed.set()
+
+    async def _generate(self, engine: Engine, planned: Planned) -> None:
+        plan = planned.plan
+        self._begun = time.perf_counter()
+        generation = self._generation = engine.generate(
+            GenerateRequest(
+                parts=plan.render(self.caret),
+                max_tokens=self._settings.max_tokens,
+                stop_markers=plan.dialect.stop_markers,
+                document=planned.document,
+                min_joint_probability=self.min_joint_probability,
+            )
+        )
+        if self._withdrawn:
+            generation.abort()
+        async for token in generation:
+            self._first_token = self._first_token or time.perf_counter()
+            self._collector.add(token)
+            self._note()
+            if not self.waiters and self._collector.tokens >= self._token_limit:
+                self.abort()
+        self._note(generation.stats.stop)
+
+    def _note(self, stop: str = "") -> None:
+        """Take a snapshot, find the end, wake the waiters."""
+        self.generated = self._collector.generated(stop)
+        if self.end is None:
+            self.end = self._policy.feed(self.generated.text)
+        if self.end is None and stop in _FINISHED:
+            self.end = self._policy.finish(self.generated.text)
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    # ---- telling of it
+
+    def entry(self) -> Entry | None:
+        """For the cache; None where nothing was learned."""
+        if (
+            self.error
+            or self.planned is None
+            or not (self.generated.text or self.generated.stop in _FINISHED)
+        ):
+            return None
+        return Entry(
+            self.generated,
+            self.end,
+            self.min_joint_probability,
+            self.planned.plan.chunks,
+            self.tokens().prompt,
+        )
+
+    def tokens(self) -> TokenCounts:
+        """As the engine counted them; the plan's estimate before it has told."""
+        stats = self._generation.stats if self._generation else None
+        if stats and stats.prompt_tokens:
+            return TokenCounts(
+                stats.prompt_tokens,
+                stats.reused_tokens,
+                stats.evaluated_tokens,
+                stats.generated_tokens or self._collector.tokens,
+            )
+        prompt = self.planned.plan.tokens if self.planned else 0
+        return TokenCounts(prompt=prompt, generated=self._collector.tokens)
+
+    def timings(self, total_ms: float, retrieval_ms: float) -> Timings:
+        """The engine's own, or what was seen from outside before it has told."""
+        stats = self._generation.stats if self._generation else None
+        prefill_ms = stats.prefill_ms if stats else 0.0
+        decode_ms = stats.decode_ms if stats else 0.0
+        now = time.perf_counter()
+        if self._begun and not prefill_ms:
+            prefill_ms = ((self._first_token or now) - self._begun) * 1000
+        if self._first_token and not decode_ms:
+            decode_ms = (now - self._first_token) * 1000
+        return Timings(total_ms, retrieval_ms, prefill_ms, decode_ms)
+
+    def part_tokens(self) -> tuple[int, ...]:
+        """The tokens of every part of the prompt, once the stream has ended."""
+        return tuple(self._generation.stats.part_tokens) if self._generation else ()
