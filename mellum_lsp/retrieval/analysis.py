@@ -1,0 +1,107 @@
+"""From texts to what the index keeps of them: a pure function whose result is arrays and bytes, cheap to hand on."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from mellum_lsp.retrieval.definitions import defined_names
+from mellum_lsp.retrieval.postings import Segment, Terms, segment_of_sets
+from mellum_lsp.retrieval.tokens import line_ids, sorted_ids, token_ids, word_id
+from mellum_lsp.workspace.chunks import Span, cut_chunks
+from mellum_lsp.workspace.languages import find_language
+from mellum_lsp.workspace.settings import IndexSettings
+
+_ENCODER = msgspec.msgpack.Encoder()
+_SPANS = msgspec.msgpack.Decoder(list[tuple[int, int, list[int]]])
+
+
+class Stamp(NamedTuple):
+    """What tells whether a file on disk is still the one that was read; zeros for texts not from disk."""
+
+    size: int = 0
+    modified_ns: int = 0
+
+
+class Source(NamedTuple):
+    """A text to be indexed; the path is relative to its workspace folder, with ``/``."""
+
+    path: str
+    text: str
+    stamp: Stamp = Stamp()
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One file: its text (deflated), and where its chunks lie in it. ``text_bytes`` counts its UTF-8."""
+
+    path: str
+    stamp: Stamp
+    text_bytes: int
+    chunks: int
+    packed_text: bytes
+    packed_spans: bytes
+
+    def text(self) -> str:
+        return zlib.decompress(self.packed_text).decode("utf-8", "replace")
+
+    def spans(self) -> list[Span]:
+        return [Span(start, end, tuple(scope)) for start, end, scope in _SPANS.decode(self.packed_spans)]
+
+
+@dataclass(frozen=True, slots=True)
+class SetTable:
+    """The term sets of a batch's chunks (numbered from 0): which chunks hold a term, and the sets' sizes."""
+
+    segment: Segment
+    sizes: npt.NDArray[np.uint32]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Files with their chunks' term sets; the chunks are numbered through the files in order."""
+
+    files: tuple[FileEntry, ...]
+    tokens: SetTable
+    lines: SetTable
+    names: SetTable
+
+    @property
+    def chunks(self) -> int:
+        return len(self.tokens.sizes)
+
+
+def analyse(sources: Iterable[Source], settings: IndexSettings) -> Batch:
+    """Cuts and tokenises. Pure, and never raises on broken text."""
+    files: list[FileEntry] = []
+    tokens: list[Terms] = []
+    lines: list[Terms] = []
+    names: list[Terms] = []
+    for source in sources:
+        spans = cut_chunks(source.text, find_language(source.path), settings)
+        all_lines = source.text.split("\n")
+        for span in spans:
+            own = all_lines[span.start : span.end]
+            text = "\n".join(own)
+            tokens.append(token_ids(text))
+            lines.append(line_ids(own))
+            names.append(sorted_ids(word_id(name) for name in defined_names(text)))
+        files.append(_entry(source, spans))
+    return Batch(tuple(files), _table(tokens), _table(lines), _table(names))
+
+
+def _entry(source: Source, spans: list[Span]) -> FileEntry:
+    encoded = source.text.encode("utf-8", "replace")
+    packed_spans = _ENCODER.encode([(span.start, span.end, span.scope) for span in spans])
+    packed_text = zlib.compress(encoded, 1)
+    return FileEntry(source.path, source.stamp, len(encoded), len(spans), packed_text, packed_spans)
+
+
+def _table(sets: list[Terms]) -> SetTable:
+    return SetTable(segment_of_sets(sets), np.fromiter((len(one) for one in sets), np.uint32, len(sets)))

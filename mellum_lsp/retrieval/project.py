@@ -1,0 +1,184 @@
+"""The index of a project as a pure class: files in, ranked chunks out. No disk, no thread, no clock.
+
+Training uses it as it is; the server keeps one live through `mellum_lsp.retrieval.live`. Writers need to be
+serialised by the caller; `query` may run beside a writer in any number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mellum_lsp.domain import Caret, Chunk, ScoredChunk
+from mellum_lsp.retrieval.analysis import Batch, FileEntry, SetTable, Source, Stamp, analyse
+from mellum_lsp.retrieval.cut_files import CutFiles
+from mellum_lsp.retrieval.iou import IouIndex
+from mellum_lsp.retrieval.ranking import RankSettings, rank
+from mellum_lsp.workspace.settings import IndexSettings
+
+FileKey = tuple[str, str]
+"""Workspace folder and path in it."""
+
+_RENUMBER_FROM_CHUNKS = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A file in the index: its folder, its entry and the number of its first chunk."""
+
+    root: str
+    entry: FileEntry
+    first_chunk: int
+
+    @property
+    def key(self) -> FileKey:
+        return self.root, self.entry.path
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All that a query reads, replaced as a whole. ``file_of_chunk`` gives the place in ``files``, or -1."""
+
+    tokens: IouIndex
+    lines: IouIndex
+    names: IouIndex
+    files: list[Placed]
+    file_of_chunk: npt.NDArray[np.int32]
+
+
+class ProjectIndex:
+    """Files by path; add a file again to replace it."""
+
+    def __init__(
+        self, settings: IndexSettings = IndexSettings(), rank_settings: RankSettings = RankSettings()
+    ) -> None:
+        self._settings = settings
+        self._rank_settings = rank_settings
+        self._places: dict[FileKey, int] = {}
+        self._dead_chunks = 0
+        self._chunks = 0
+        self._text_bytes = 0
+        self._cut_files = CutFiles()
+        self._view = _empty_view()
+
+    @property
+    def files(self) -> int:
+        return len(self._places)
+
+    @property
+    def chunks(self) -> int:
+        return self._chunks - self._dead_chunks
+
+    @property
+    def bytes(self) -> int:
+        """Of indexed text, as UTF-8."""
+        return self._text_bytes
+
+    def stamps(self, root: str = "") -> dict[str, Stamp]:
+        """What each file of a folder looked like on disk when it was read."""
+        files = self._view.files
+        return {path: files[place].entry.stamp for (of, path), place in self._places.items() if of == root}
+
+    def add(self, path: str, text: str, root: str = "") -> None:
+        """Indexes ``text`` as the content of ``path`` (relative, with ``/``), in place of what was there."""
+        self.apply(analyse([Source(path, text)], self._settings), root)
+
+    def add_all(self, sources: Iterable[tuple[str, str]], root: str = "") -> None:
+        """Indexes many ``(path, text)`` at once, faster than one by one."""
+        self.apply(analyse((Source(path, text) for path, text in sources), self._settings), root)
+
+    def apply(self, batch: Batch, root: str = "") -> None:
+        """Takes over files that were analysed, perhaps in another process."""
+        for entry in batch.files:
+            self.remove(entry.path, root)
+        view = self._view
+        first = _append(view.tokens, batch.tokens)
+        _append(view.lines, batch.lines)
+        _append(view.names, batch.names)
+        file_of_chunk = _with_room(view.file_of_chunk, self._chunks, self._chunks + batch.chunks)
+        for entry in batch.files:
+            place = len(view.files)
+            view.files.append(Placed(root, entry, first))
+            self._places[root, entry.path] = place
+            file_of_chunk[first : first + entry.chunks] = place
+            first += entry.chunks
+            self._text_bytes += entry.text_bytes
+        self._chunks = first
+        self._view = View(view.tokens, view.lines, view.names, view.files, file_of_chunk)
+
+    def remove(self, path: str, root: str = "") -> bool:
+        """Forgets a file; False where it was not known."""
+        place = self._places.pop((root, path), None)
+        if place is None:
+            return False
+        view = self._view
+        placed = view.files[place]
+        chunks = np.arange(placed.first_chunk, placed.first_chunk + placed.entry.chunks)
+        for index in (view.tokens, view.lines, view.names):
+            index.remove(chunks)
+        view.file_of_chunk[chunks] = -1
+        self._text_bytes -= placed.entry.text_bytes
+        self._dead_chunks += len(chunks)
+        if self._dead_chunks > max(_RENUMBER_FROM_CHUNKS, self._chunks // 3):
+            self._renumber()
+        return True
+
+    def remove_root(self, root: str) -> None:
+        """Forgets all files of a workspace folder."""
+        for of, path in list(self._places):
+            if of == root:
+                self.remove(path, root)
+
+    def query(self, caret: Caret, limit: int = 24) -> list[ScoredChunk]:
+        """The most relevant chunks, best first; see `mellum_lsp.retrieval.ranking`."""
+        return rank(self._view, self._cut_files, caret, limit, self._rank_settings)
+
+    def all_chunks(self) -> Iterator[Chunk]:
+        """Every chunk, by folder, path and line: what two equal indexes have in common."""
+        files = self._view.files
+        for key in sorted(self._places):
+            placed = files[self._places[key]]
+            for number in range(placed.entry.chunks):
+                yield self._cut_files.chunk(placed.entry, number)
+
+    def _renumber(self) -> None:
+        """Drops the dead chunks. Builds everything anew beside the old, which queries may still be reading."""
+        view = self._view
+        alive = view.file_of_chunk[: self._chunks] >= 0
+        count = int(alive.sum())
+        numbers = np.where(alive, np.cumsum(alive) - 1, -1)
+        files: list[Placed] = []
+        file_of_chunk = np.full(count, -1, np.int32)
+        for key, place in self._places.items():
+            old = view.files[place]
+            first = int(numbers[old.first_chunk]) if old.entry.chunks else 0
+            self._places[key] = len(files)
+            file_of_chunk[first : first + old.entry.chunks] = len(files)
+            files.append(Placed(old.root, old.entry, first))
+        self._view = View(
+            view.tokens.renumbered(numbers, count),
+            view.lines.renumbered(numbers, count),
+            view.names.renumbered(numbers, count),
+            files,
+            file_of_chunk,
+        )
+        self._chunks, self._dead_chunks = count, 0
+
+
+def _empty_view() -> View:
+    return View(IouIndex(), IouIndex(), IouIndex(use_bits=False), [], np.empty(0, np.int32))
+
+
+def _append(index: IouIndex, table: SetTable) -> int:
+    return index.append(table.segment, table.sizes)
+
+
+def _with_room(array: npt.NDArray[np.int32], used: int, needed: int) -> npt.NDArray[np.int32]:
+    if needed <= len(array):
+        return array
+    larger = np.full(max(needed, len(array) * 3 // 2, 1024), -1, np.int32)
+    larger[:used] = array[:used]
+    return larger

@@ -1,0 +1,126 @@
+"""From a caret to ranked chunks: candidates of several strategies, one score, and what is left out.
+
+Left out are chunks under the score floor, chunks that nearly equal the caret's own surroundings (they induce
+copying) or a better chunk, more than a few of one file, and every chunk of the caret's own file that does not
+stand verbatim in the document away from the caret: it is stale, or it holds the very text to be completed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rapidfuzz import fuzz
+
+from mellum_lsp.domain import Caret, Chunk, ScoredChunk
+from mellum_lsp.retrieval.cut_files import CutFiles
+from mellum_lsp.retrieval.path_distance import UNRELATED_ROOTS, hops
+from mellum_lsp.retrieval.strategies import STRATEGIES, Surroundings
+
+if TYPE_CHECKING:
+    from mellum_lsp.retrieval.project import View
+
+
+@dataclass(frozen=True, slots=True)
+class RankSettings:
+    """How candidates become a ranking. ``weights`` name the strategies that take part."""
+
+    weights: tuple[tuple[str, float], ...] = (("tokens", 1.0), ("lines", 0.5), ("definitions", 0.3))
+    floor: float = 0.08
+    candidates: int = 64
+    per_file: int = 4
+    same: float = 85.0
+    hop_penalty: float = 0.03
+    short_lines: int = 3
+    short_penalty: float = 0.7
+    own_lines_above: int = 40
+    own_lines_below: int = 40
+
+
+def rank(
+    view: View, cut_files: CutFiles, caret: Caret, limit: int, settings: RankSettings
+) -> list[ScoredChunk]:
+    """At most ``limit`` chunks, best first."""
+    surroundings = Surroundings(caret)
+    parts: dict[int, dict[str, float]] = {}
+    for name, weight in settings.weights:
+        for number, score in STRATEGIES[name].find(view, surroundings, settings.candidates):
+            parts.setdefault(number, {})[name] = weight * score
+    scored: list[ScoredChunk] = []
+    for number, shares in parts.items():
+        place = int(view.file_of_chunk[number]) if number < len(view.file_of_chunk) else -1
+        if place < 0:
+            continue
+        placed = view.files[place]
+        chunk = cut_files.chunk(placed.entry, number - placed.first_chunk)
+        same_root = placed.root == caret.root or not caret.root or not placed.root
+        if same_root and chunk.path == caret.path and not _fit_to_show(chunk, caret, settings):
+            continue
+        score = sum(shares.values()) * _penalty(chunk, caret, same_root, settings)
+        if score >= settings.floor:
+            strategy = max(shares, key=lambda name: shares[name])
+            scored.append(ScoredChunk(chunk, round(score, 6), strategy))
+    scored.sort(key=lambda one: (-one.score, one.chunk.path, one.chunk.start_line))
+    return list(_distinct(scored, surroundings.window, limit, settings))
+
+
+def _penalty(chunk: Chunk, caret: Caret, same_root: bool, settings: RankSettings) -> float:
+    steps = hops(chunk.path, caret.path) if same_root else UNRELATED_ROOTS
+    factor = 1 / (1 + settings.hop_penalty * min(steps, UNRELATED_ROOTS))
+    if chunk.end_line - chunk.start_line + 1 < settings.short_lines:
+        factor *= settings.short_penalty
+    return factor
+
+
+def _fit_to_show(chunk: Chunk, caret: Caret, settings: RankSettings) -> bool:
+    """Whether a chunk of the caret's file stands in the document, in front of or behind its surroundings."""
+    before, after = caret.prefix, caret.suffix
+    near_before = _offset_of_last_lines(before, settings.own_lines_above)
+    near_after = _offset_of_first_lines(after, settings.own_lines_below)
+    return chunk.text in before[:near_before] or chunk.text in after[near_after:]
+
+
+def _offset_of_last_lines(text: str, lines: int) -> int:
+    end = len(text)
+    for _ in range(lines + 1):
+        end = text.rfind("\n", 0, end)
+        if end < 0:
+            return 0
+    return end
+
+
+def _offset_of_first_lines(text: str, lines: int) -> int:
+    start = 0
+    for _ in range(lines + 1):
+        start = text.find("\n", start) + 1
+        if start == 0:
+            return len(text)
+    return start
+
+
+def _distinct(
+    scored: list[ScoredChunk], window: str, limit: int, settings: RankSettings
+) -> Iterator[ScoredChunk]:
+    """The first ``limit`` that say something new, a few of each file."""
+    taken: list[str] = [window]
+    per_file: Counter[str] = Counter()
+    for one in scored:
+        if len(taken) > limit:
+            return
+        text = one.chunk.text
+        if per_file[one.chunk.path] >= settings.per_file:
+            continue
+        if any(_same(text, other, settings.same) for other in taken):
+            continue
+        per_file[one.chunk.path] += 1
+        taken.append(text)
+        yield one
+
+
+def _same(text: str, other: str, percent: float) -> bool:
+    """Whether the texts are nearly equal, or the shorter is nearly a part of the other."""
+    if not other:
+        return False
+    return bool(fuzz.ratio(text, other, score_cutoff=percent)) or text in other

@@ -1,0 +1,90 @@
+"""The ways to find chunks for a caret: each a small class that produces numbers of chunks with scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+from mellum_lsp.domain import Caret
+from mellum_lsp.retrieval.definitions import imported_names, used_names
+from mellum_lsp.retrieval.iou import IouIndex
+from mellum_lsp.retrieval.postings import Terms
+from mellum_lsp.retrieval.tokens import line_ids, token_ids, word_id
+
+if TYPE_CHECKING:
+    from mellum_lsp.retrieval.project import View
+
+LINES_BEFORE = 24
+LINES_AFTER = 8
+_NAME_LINES = 12
+_MANY_DEFINITIONS = 8
+
+
+class Surroundings:
+    """What the strategies look at: the lines around the caret, as text and as sets."""
+
+    def __init__(self, caret: Caret) -> None:
+        self.caret = caret
+        before = caret.prefix.split("\n")[-LINES_BEFORE - 1 :]
+        after = caret.suffix.split("\n")[: LINES_AFTER + 1]
+        self.before = "\n".join(before)
+        self.window = self.before + "\n".join(after)
+
+    @cached_property
+    def tokens(self) -> Terms:
+        return token_ids(self.window)
+
+    @cached_property
+    def lines(self) -> Terms:
+        return line_ids(self.window.split("\n"))
+
+    @cached_property
+    def names(self) -> dict[str, float]:
+        """Identifiers near the caret with their weights, imported ones that are used there heavier."""
+        names = used_names("\n".join(self.before.split("\n")[-_NAME_LINES:]))
+        imported = imported_names(self.caret.prefix)
+        return {name: weight + (0.3 if name in imported else 0.0) for name, weight in names.items()}
+
+
+class Strategy(Protocol):
+    """Stateless: the state is the view of the index and the caret's surroundings."""
+
+    def find(self, view: View, around: Surroundings, limit: int) -> Iterator[tuple[int, float]]:
+        """Numbers of chunks with scores from 0 to about 1, best first."""
+
+
+class TokenIou:
+    """Intersection over union of lexical tokens."""
+
+    def find(self, view: View, around: Surroundings, limit: int) -> Iterator[tuple[int, float]]:
+        return _best(view.tokens, around.tokens, limit)
+
+
+class LineIou:
+    """Intersection over union of whole lines, spaces aside."""
+
+    def find(self, view: View, around: Surroundings, limit: int) -> Iterator[tuple[int, float]]:
+        return _best(view.lines, around.lines, limit)
+
+
+class Definitions:
+    """Chunks that define a name used just before the caret; names with few definitions count most."""
+
+    def find(self, view: View, around: Surroundings, limit: int) -> Iterator[tuple[int, float]]:
+        scores: dict[int, float] = {}
+        for name, weight in around.names.items():
+            chunks = view.names.holders(word_id(name))
+            if 0 < len(chunks) <= _MANY_DEFINITIONS:
+                for chunk in chunks.tolist():
+                    scores[chunk] = scores.get(chunk, 0.0) + weight / len(chunks)
+        best = sorted(scores.items(), key=lambda one: (-one[1], one[0]))[:limit]
+        return ((chunk, min(1.0, score)) for chunk, score in best)
+
+
+STRATEGIES: dict[str, Strategy] = {"tokens": TokenIou(), "lines": LineIou(), "definitions": Definitions()}
+
+
+def _best(index: IouIndex, terms: Terms, limit: int) -> Iterator[tuple[int, float]]:
+    chunks, scores = index.top(terms, limit)
+    return zip(chunks.tolist(), scores.tolist(), strict=True)

@@ -1,0 +1,227 @@
+"""Cuts a file into chunks at syntactic boundaries, or into overlapping windows of lines where it has no syntax.
+
+What holds for the chunks of every file: together they cover every line that is not blank; each keeps within
+`IndexSettings.max_chunk_lines` and ``max_chunk_characters`` (but for a single longer line); syntactic chunks do
+not overlap; and a syntax node that fits into those bounds, a small function above all, is never split.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from mellum_lsp.workspace.languages import Language
+from mellum_lsp.workspace.settings import IndexSettings
+
+_MAX_DEPTH = 100
+_READ_BYTES = 8192
+_SCOPES = re.compile(
+    r"class|function|method|impl|module|namespace|interface|struct|trait|object|enum|protocol|extension"
+    r"|constructor|subroutine|procedure|package_body"
+)
+_NOT_SCOPES = re.compile(r"body|list|block|call|import|decorated|type|parameter|modifier|heritage|literal")
+_DECORATION = re.compile(r"\s*(@|#\[|\[\w)")
+_WORD = re.compile(r"\w")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Lines ``start`` to ``end`` (from 0, end excluded) and the lines of the enclosing scopes' headers."""
+
+    start: int
+    end: int
+    scope: tuple[int, ...] = ()
+
+
+def cut_chunks(text: str, language: Language | None, settings: IndexSettings) -> list[Span]:
+    """The chunks of a text whose line ending is ``\\n``, in the file's order. Never raises on broken text."""
+    lines = text.split("\n")
+    spans: list[Span] | None = None
+    if language is not None and language.grammar is not None:
+        root = _parse(text, language.grammar, settings.parse_ms / 1000)
+        if root is not None and not _mostly_broken(root):
+            spans = _Cutter(lines, settings).cut(root)
+    if spans is None:
+        spans = line_windows(lines, settings)
+    return [span for span in (_without_blank_ends(lines, span) for span in spans) if span is not None]
+
+
+def line_windows(lines: list[str], settings: IndexSettings) -> list[Span]:
+    """Overlapping windows: half as many lines again as the usual chunk, a third shared with the next window."""
+    size, step = settings.chunk_lines * 3 // 2, settings.chunk_lines
+    spans: list[Span] = []
+    start = 0
+    while start < len(lines):
+        end = _end_within(lines, start, min(start + size, len(lines)), settings.max_chunk_characters)
+        spans.append(Span(start, end))
+        if end >= len(lines):
+            break
+        start = max(start + 1, end - (size - step))
+    return spans
+
+
+def _end_within(lines: list[str], start: int, end: int, characters: int) -> int:
+    """The furthest line up to which ``start`` … stays within ``characters``; at least one line."""
+    used = 0
+    for line in range(start, end):
+        used += len(lines[line]) + 1
+        if used > characters and line > start:
+            return line
+    return end
+
+
+def _without_blank_ends(lines: list[str], span: Span) -> Span | None:
+    start, end = span.start, span.end
+    while start < end and not lines[start].strip():
+        start += 1
+    while end > start and not lines[end - 1].strip():
+        end -= 1
+    return Span(start, end, span.scope) if start < end else None
+
+
+@cache
+def _parser(grammar: str) -> Any:
+    from tree_sitter_language_pack import get_parser
+
+    return get_parser(grammar)
+
+
+def _parse(text: str, grammar: str, seconds: float) -> Any | None:
+    """The root node, or None where the grammar cannot be had or the parse takes longer than ``seconds``."""
+    try:
+        parser = _parser(grammar)
+    except (LookupError, ImportError):
+        return None
+    source = text.encode("utf-8", "replace")
+    deadline = time.monotonic() + seconds
+    late = False
+
+    def read(offset: int, _point: object) -> bytes:
+        nonlocal late
+        late = late or time.monotonic() > deadline
+        return b"" if late else source[offset : offset + _READ_BYTES]
+
+    tree = parser.parse(read)
+    return None if late or tree is None else tree.root_node
+
+
+def _mostly_broken(root: Any) -> bool:
+    if not root.has_error:
+        return False
+    if root.is_error:
+        return True
+    broken = sum(child.end_byte - child.start_byte for child in root.children if child.is_error)
+    return bool(broken * 2 > root.end_byte - root.start_byte)
+
+
+class _Cutter:
+    """Cuts one parsed file: first into pieces that must stay whole, then gathers small neighbours."""
+
+    def __init__(self, lines: list[str], settings: IndexSettings) -> None:
+        self._lines = lines
+        self._settings = settings
+        self._offsets = [0]
+        for line in lines:
+            self._offsets.append(self._offsets[-1] + len(line) + 1)
+        self._pieces: list[Span] = []
+
+    def cut(self, root: Any) -> list[Span]:
+        self._descend(root, (), 0)
+        self._close_gap(len(self._lines))
+        return self._gather()
+
+    def _fits(self, start: int, end: int) -> bool:
+        return (
+            end - start <= self._settings.max_chunk_lines
+            and self._offsets[end] - self._offsets[start] <= self._settings.max_chunk_characters
+        )
+
+    def _descend(self, node: Any, scope: tuple[int, ...], depth: int) -> None:
+        """Emits ``node`` as one piece where it fits, else the pieces of its children under its own scope."""
+        start = node.start_point[0]
+        end = min(node.end_point[0] + (1 if node.end_point[1] > 0 else 0), len(self._lines))
+        end = max(end, min(start + 1, len(self._lines)))
+        if self._fits(start, end):
+            self._emit(start, end, scope)
+            return
+        children = node.children if depth < _MAX_DEPTH else []
+        if not children:
+            self._emit_lines(start, end, scope)
+            return
+        inner = self._scope_inside(node, scope) if depth else scope
+        header_end = inner[-1] + 1 if inner != scope else start
+        for child in children:
+            self._descend(child, inner if child.start_point[0] >= header_end else scope, depth + 1)
+        self._emit(end, end, scope)
+
+    def _scope_inside(self, node: Any, scope: tuple[int, ...]) -> tuple[int, ...]:
+        if not _SCOPES.search(node.type) or _NOT_SCOPES.search(node.type):
+            return scope
+        name = node.child_by_field_name("name")
+        header = name.start_point[0] if name is not None else node.start_point[0]
+        last = min(node.end_point[0], len(self._lines) - 1)
+        while header < last and _DECORATION.match(self._lines[header]):
+            header += 1
+        return scope if header in scope else (*scope, header)
+
+    def _emit(self, start: int, end: int, scope: tuple[int, ...]) -> None:
+        """Adds a piece; lines since the last one (blank, or between nodes) go to it; shared lines are glued."""
+        done = self._pieces[-1].end if self._pieces else 0
+        if end <= done:
+            return
+        start = min(start, done) if start >= done else start
+        if start < done:
+            last = self._pieces[-1]
+            if self._fits(last.start, end):
+                self._pieces[-1] = Span(last.start, end, last.scope)
+                return
+            start = done
+        if self._fits(start, end):
+            self._pieces.append(Span(start, end, scope))
+        else:
+            self._emit_lines(start, end, scope)
+
+    def _emit_lines(self, start: int, end: int, scope: tuple[int, ...]) -> None:
+        """Cuts what has no syntax inside (a long string, a comment) by lines alone."""
+        start = self._pieces[-1].end if self._pieces else 0
+        while start < end:
+            limit = min(start + self._settings.max_chunk_lines, end)
+            stop = _end_within(self._lines, start, limit, self._settings.max_chunk_characters)
+            self._pieces.append(Span(start, stop, scope))
+            start = stop
+
+    def _close_gap(self, end: int) -> None:
+        scope = self._pieces[-1].scope if self._pieces else ()
+        self._emit(end, end, scope)
+
+    def _gather(self) -> list[Span]:
+        """Joins neighbours of one scope up to the usual size, headers to their bodies, closing lines to theirs."""
+        spans: list[Span] = []
+        following = [*self._pieces[1:], Span(0, 0)] if self._pieces else []
+        for piece, next_piece in zip(self._pieces, following, strict=True):
+            last = spans[-1] if spans else None
+            if last is not None and self._fits(last.start, piece.end):
+                small = piece.end - last.start <= self._settings.chunk_lines
+                neighbours = small and last.scope == piece.scope and not _opens(piece, next_piece)
+                if neighbours or _opens(last, piece) or self._only_closes(piece):
+                    spans[-1] = Span(last.start, piece.end, last.scope)
+                    continue
+            spans.append(piece)
+        return spans
+
+    def _only_closes(self, piece: Span) -> bool:
+        return piece.end - piece.start <= 3 and not any(
+            _WORD.search(line) for line in self._lines[piece.start : piece.end]
+        )
+
+
+def _opens(piece: Span, inner: Span) -> bool:
+    """Whether ``piece`` is hardly more than the header of the scope that begins in ``inner``."""
+    return (
+        len(inner.scope) > len(piece.scope)
+        and piece.start <= inner.scope[-1] < piece.end
+        and piece.end - inner.scope[-1] <= 4
+    )

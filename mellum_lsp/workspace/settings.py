@@ -1,0 +1,29 @@
+"""What the user may decide about which files are indexed and how they are cut."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSettings:
+    """Typed defaults of the index.
+
+    ``exclude`` are gitignore patterns on top of the project's own ignore files; ``languages`` limits the index
+    to these LSP language identifiers (None: all). ``chunk_lines`` is the size up to which neighbouring small
+    pieces are gathered into one chunk, ``max_chunk_lines`` and ``max_chunk_characters`` bound every chunk.
+    ``parse_ms`` is the longest that one file may keep the parser; afterwards it is cut by lines.
+    """
+
+    exclude: tuple[str, ...] = ()
+    languages: tuple[str, ...] | None = None
+    max_file_bytes: int = 1_000_000
+    max_files: int = 200_000
+    chunk_lines: int = 16
+    max_chunk_lines: int = 48
+    max_chunk_characters: int = 2400
+    parse_ms: int = 1000
+    watch: bool = True
+    poll_seconds: float = 5.0
+    debounce_ms: int = 50
+    persist: bool = True
