@@ -54,6 +54,7 @@ def open_neovim(nvim_program: Path, project: Path, tmp_path: Path) -> Iterator[C
         *,
         model: Path | None = None,
         options: str = "",
+        kind: type[Neovim] = Neovim,
     ) -> Neovim:
         if script is not None:
             table = tmp_path / "script.json"
@@ -62,7 +63,7 @@ def open_neovim(nvim_program: Path, project: Path, tmp_path: Path) -> Iterator[C
         else:
             chosen = str(model)
         command = [str(Path(sys.executable).with_name("mellum-lsp")), "serve", "--model", chosen]
-        editor = Neovim(
+        editor = kind(
             nvim_program, project, "{ cmd = {" + ", ".join(map(json.dumps, command)) + "}, " + options + "}"
         )
         editors.append(editor)

@@ -1,4 +1,4 @@
-"""Drives a real Neovim without a screen: types keys, reads the buffer and the ghost that is drawn in it."""
+"""Drives a real Neovim: types keys, reads the buffer, the ghost drawn in it, and in tmux the whole screen."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -40,7 +40,9 @@ class Ghost:
 class Neovim:
     """A headless Neovim with only the project's plugin, set up with ``options`` (a Lua table, as text)."""
 
-    def __init__(self, program: Path, folder: Path, options: str, plugin: Path = PLUGIN) -> None:
+    def __init__(
+        self, program: Path, folder: Path, options: str, *, plugin: Path = PLUGIN, extra: str = ""
+    ) -> None:
         self._program = program
         # Socket paths are limited to about 100 bytes, so not under pytest's deep folders.
         self._home = Path(tempfile.mkdtemp(prefix="mellum-nvim-"))
@@ -50,19 +52,16 @@ class Neovim:
             # Neovim looks for a Python of its own when it opens a Python file: two seconds that we can spare.
             "vim.g.loaded_python3_provider = 0\n"
             f"vim.opt.rtp:append({json.dumps(str(plugin))})\n"
-            f"require('mellum').setup {options}\n",
+            f"{extra}\nrequire('mellum').setup {options}\n",
             "utf-8",
         )
         names = ("CONFIG_HOME", "DATA_HOME", "STATE_HOME", "CACHE_HOME", "RUNTIME_DIR")
         homes = {f"XDG_{name}": str(self._home / name.lower()) for name in names}
         (self._home / "runtime_dir").mkdir(mode=0o700)
-        self._process = subprocess.Popen(
-            [program, "--headless", "-i", "NONE", "-n", "-u", start, "--listen", self._socket],
-            cwd=folder,
-            env={**os.environ, **homes, "LC_ALL": "C.UTF-8"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+        self._launch(
+            [program, "-i", "NONE", "-n", "-u", start, "--listen", self._socket],
+            folder,
+            {**os.environ, **homes, "LC_ALL": "C.UTF-8"},
         )
         self.wait_for(self._socket.exists, "Neovim's socket")
 
@@ -125,7 +124,7 @@ class Neovim:
         """What ``look`` sees, once it sees something."""
         end = time.monotonic() + timeout
         while not (seen := look()):
-            if self._process.poll() is not None:
+            if not self._running():
                 raise AssertionError(f"Neovim ended: {self._errors()}")
             if time.monotonic() > end:
                 raise AssertionError(f"{what} did not come within {timeout} s\n{self._state()}")
@@ -133,14 +132,33 @@ class Neovim:
         return seen
 
     def close(self) -> None:
-        if self._process.poll() is None:
+        if self._running():
             self._remote("--remote-send", "<C-\\><C-N>:qa!<CR>", check=False)
-            try:
-                self._process.wait(5)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+        self._end()
         shutil.rmtree(self._home, ignore_errors=True)
+
+    def _launch(self, command: Sequence[str | Path], folder: Path, environment: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(
+            [*command, "--headless"],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+
+    def _running(self) -> bool:
+        return self._process.poll() is None
+
+    def _end(self) -> None:
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _errors(self) -> str:
+        return self._process.stderr.read().decode(errors="replace") if self._process.stderr else ""
 
     def _remote(self, *arguments: str, check: bool = True) -> str:
         done = self._run([self._program, "--server", self._socket, *arguments])
@@ -154,11 +172,58 @@ class Neovim:
             command, capture_output=True, text=True, encoding="utf-8", timeout=20, check=False
         )
 
-    def _errors(self) -> str:
-        return self._process.stderr.read().decode(errors="replace") if self._process.stderr else ""
-
     def _state(self) -> str:
         """For the message of a failed wait."""
         logs = [path.read_text("utf-8", errors="replace")[-3000:] for path in self._home.rglob("*lsp*.log")]
         messages = self.lua("return vim.fn.execute('messages')")
         return "\n".join([f"buffer: {self.lines} cursor: {self.cursor} ghost: {self.ghost}", messages, *logs])
+
+
+class NeovimInTmux(Neovim):
+    """A Neovim on a terminal of ``size`` columns and rows, whose screen can be read."""
+
+    size = (84, 16)
+
+    def screen(self, *, colours: bool = False) -> str:
+        """What is on the terminal, with escape sequences for the ``colours`` if asked."""
+        return self._tmux("capture-pane", "-p", *(["-e"] if colours else []))
+
+    def _launch(self, command: Sequence[str | Path], folder: Path, environment: Mapping[str, str]) -> None:
+        settings = self._home / "tmux.conf"
+        settings.write_text(
+            "set -g status off\nset -g default-terminal tmux-256color\nset -ga terminal-features ',*:RGB'\n"
+            "set -sg escape-time 0\n",
+            "utf-8",
+        )
+        columns, rows = self.size
+        size = ["-x", str(columns), "-y", str(rows)]
+        self._environment = dict(environment)
+        self._tmux("-f", str(settings), "new-session", "-d", *size, "-c", str(folder), *map(str, command))
+
+    def _running(self) -> bool:
+        return self._run([*self._tmux_command(), "has-session"]).returncode == 0
+
+    def _end(self) -> None:
+        end = time.monotonic() + 5
+        while self._running() and time.monotonic() < end:
+            time.sleep(0.02)
+        self._run([*self._tmux_command(), "kill-server"])
+
+    def _errors(self) -> str:
+        return ""
+
+    def _tmux_command(self) -> list[str | Path]:
+        return ["tmux", "-S", self._home / "tmux"]
+
+    def _tmux(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [*self._tmux_command(), *arguments],
+            env=self._environment,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=20,
+            check=False,
+        )
+        if done.returncode:
+            raise AssertionError(f"tmux {arguments[0]} failed: {done.stderr}")
+        return done.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import EMBEDDED_MODEL
-from neovim import Neovim
+from neovim import Neovim, NeovimInTmux
 
 pytestmark = pytest.mark.editor
 
@@ -35,6 +36,19 @@ def test_a_ghost_is_shown_and_tab_accepts_it(open_neovim: OpenNeovim) -> None:
     nvim.wait_for(lambda: nvim.lines == ["def add(a, b):", "    return a + b"], "the accepted text")
     assert nvim.cursor == (1, len("    return a + b"))
     assert nvim.ghost is None
+
+
+@pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not installed")
+def test_the_ghost_is_on_the_screen_before_and_between_real_lines(
+    open_neovim: OpenNeovim, project: Path
+) -> None:
+    (project / "a.py").write_text("names = []\ndone = True\n", "utf-8")
+    nvim = open_neovim("a.py", LOOP, kind=NeovimInTmux)
+    nvim.text("ofor name in names:")
+    nvim.keys("<CR>")
+    nvim.wait_for_ghost()
+    expected = ["names = []", "for name in names:", "    if name:", "        print(name)", "done = True"]
+    nvim.wait_for(lambda: [line.rstrip() for line in nvim.screen().split("\n")][:5] == expected, "the screen")
 
 
 def test_several_lines_are_shown_and_accepted_with_their_indentation(open_neovim: OpenNeovim) -> None:
