@@ -48,14 +48,19 @@ def complete(
 
 
 async def _complete(caret: Caret, root: Path, model: str | None, *, quiet: bool) -> Outcome:
-    from mellum_lsp.cli.session import local_session
+    from mellum_lsp.lsp.backend import build
+    from mellum_lsp.lsp.settings import Settings
 
-    async with local_session(root, model) as session:
+    backend = build(Settings(), model, [root], lambda status: None)
+    backend.index.start()
+    try:
         with progress_bar("loading the model", shown=not quiet) as progress:
-            await session.engine.start(progress)
+            await backend.engine.start(progress)
         with progress_bar("indexing the project", shown=not quiet):
-            await asyncio.to_thread(session.index.wait_until_ready, INDEX_PATIENCE_SECONDS)
-        return await session.completer.complete(caret)
+            await asyncio.to_thread(backend.index.wait_until_ready, INDEX_PATIENCE_SECONDS)
+        return await backend.completer.complete(caret)
+    finally:
+        await backend.close()
 
 
 def outcome_document(outcome: Outcome) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""``mellum-lsp demo``: a real completion in a sample project, over a real LSP session, with its explanation."""
+"""``mellum-lsp demo``: a real completion in a sample project, over a real LSP session, explained."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from mellum_lsp.cli.output import Failure, json_option, print_json
 
 SAMPLE_PROJECT = Path(__file__).parent / "sample_project"
 SAMPLE_FILE = "shop/cart.py"
-CARET = "$0"
+HOLE_BEGINS_AFTER = "in self._counts.items():\n            product = self._catalog."
+HOLE_ENDS_BEFORE = "        return total"
 LOAD_PATIENCE_SECONDS = 120.0
 
 
@@ -35,17 +36,22 @@ def demo(model: str | None, as_json: bool) -> None:
         root = Path(folder).resolve() / "sample_project"
         shutil.copytree(SAMPLE_PROJECT, root, ignore=shutil.ignore_patterns("__pycache__"))
         file = root / SAMPLE_FILE
-        marked = file.read_text(encoding="utf-8")
-        text = marked.replace(CARET, "")
+        before, after = cut_hole(file.read_text(encoding="utf-8"))
+        text = before + after
         file.write_text(text, encoding="utf-8")
-        before = marked[: marked.index(CARET)]
         seen = asyncio.run(_complete_over_lsp(root, file, text, before, model))
     if not seen["text"]:
         raise Failure(f"the server showed nothing: {seen['reason']}", "mellum-lsp doctor")
     if as_json:
         print_json(seen)
     else:
-        _print(before, text[len(before) :], seen)
+        _print(before, after, seen)
+
+
+def cut_hole(text: str) -> tuple[str, str]:
+    """The sample without the lines to be completed: what stands before the caret, and what stands behind."""
+    begin = text.index(HOLE_BEGINS_AFTER) + len(HOLE_BEGINS_AFTER)
+    return text[:begin], "\n" + text[text.index(HOLE_ENDS_BEFORE, begin) :]
 
 
 async def _complete_over_lsp(
@@ -98,17 +104,16 @@ async def _complete_over_lsp(
         answer = await client.text_document_inline_completion_async(params)
         again_ms = (time.perf_counter() - asked) * 1000
         explanation = _plain(await client.protocol.send_request_async("mellum/explain", params))
-        items = (answer or first).items if not isinstance(answer or first, list) else (answer or first)
-        inserted = items[0].insert_text if items else ""
+        inserted = _inserted(answer) or _inserted(first)
         await client.shutdown_async(None)
         client.exit(None)
     except TimeoutError as error:
         said = "; ".join(messages) or "see the log that `mellum-lsp doctor` names"
         raise Failure(f"no answer in {LOAD_PATIENCE_SECONDS:.0f} s: {said}", "mellum-lsp doctor") from error
     finally:
-        await client.stop()
+        await client.stop()  # type: ignore[no-untyped-call]
     return {
-        "text": str(getattr(inserted, "value", inserted)),
+        "text": inserted,
         "reason": explanation.get("reason", ""),
         "model": explanation.get("model", ""),
         "first_answer_ms": round(first_answer_ms),
@@ -117,8 +122,14 @@ async def _complete_over_lsp(
     }
 
 
+def _inserted(answer: Any) -> str:
+    """The text of the first item of an inline completion's answer, or nothing."""
+    items = getattr(answer, "items", answer) or []
+    return str(items[0].insert_text) if items else ""
+
+
 def _plain(value: Any) -> Any:
-    """A reply without a registered type (pygls makes named tuples of them) as plain dictionaries and lists."""
+    """A reply without a registered type (a named tuple, for pygls) as plain dictionaries and lists."""
     if hasattr(value, "_asdict"):
         return {name: _plain(item) for name, item in value._asdict().items()}
     if isinstance(value, dict):
@@ -143,15 +154,18 @@ def _print(before: str, after: str, seen: dict[str, Any]) -> None:
     facts = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     facts.add_row("ghost", repr(seen["text"]))
     facts.add_row("model", str(seen["model"]))
-    facts.add_row("first", f"{seen['first_answer_ms'] / 1000:.1f} s from starting the server, loading included")
+    facts.add_row("first", f"{seen['first_answer_ms'] / 1000:.1f} s after the server was started")
     facts.add_row("again", f"{seen['again_ms']} ms for the same caret")
     facts.add_row(
         "model work",
-        f"{tokens['prompt']} prompt tokens, {tokens['reused']} of them reused, {tokens['generated']} generated: "
+        f"{tokens['prompt']} prompt tokens ({tokens['reused']} reused), {tokens['generated']} generated: "
         f"prefill {timings['prefill_ms']:.0f} ms, decode {timings['decode_ms']:.0f} ms",
     )
     gate = explanation["gate"]
-    facts.add_row("sure", f"joint probability {gate['probability']:.2f} (shown while typing from {gate['threshold']:.2f})")
+    facts.add_row(
+        "sure",
+        f"joint probability {gate['probability']:.2f} (shown while typing from {gate['threshold']:.2f})",
+    )
     for chunk in explanation["chunks"]:
         place = f"{chunk['path']}:{chunk['start_line']}-{chunk['end_line']}"
         facts.add_row("context", f"{place}  {chunk['strategy']} {chunk['score']:.2f}")

@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,11 +94,15 @@ def _folders() -> Check:
     from platformdirs import PlatformDirs
 
     directories = PlatformDirs("mellum-lsp", appauthor=False)
+    with warnings.catch_warnings():
+        # No XDG_RUNTIME_DIR: platformdirs falls back to a folder of its own, which is reported below.
+        warnings.simplefilter("ignore")
+        runtime = Path(directories.user_runtime_dir)
     named = {
         "cache": Path(directories.user_cache_dir),
         "state": Path(directories.user_state_dir),
         "data": Path(directories.user_data_dir),
-        "runtime": Path(directories.user_runtime_dir),
+        "runtime": runtime,
     }
     unwritable = [f"{name} ({path})" for name, path in named.items() if not _writable(path)]
     facts = {name: str(path) for name, path in named.items()}
@@ -109,7 +114,9 @@ def _folders() -> Check:
             "completion works without them; give yourself write permission to keep index, log and metrics",
             facts,
         )
-    return Check("folders", "ok", f"log and metrics in {named['state']}, index in {named['cache']}", facts=facts)
+    return Check(
+        "folders", "ok", f"log and metrics in {named['state']}, index in {named['cache']}", facts=facts
+    )
 
 
 def _writable(path: Path) -> bool:

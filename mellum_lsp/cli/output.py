@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 errors = Console(stderr=True, highlight=False)
 """Progress and errors: standard error, so that standard output can be piped."""
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document, nothing else.")
 
 
 def print_json(document: Any) -> None:
@@ -53,8 +53,10 @@ def reported_failures() -> Iterator[None]:
 
 @contextmanager
 def progress_bar(description: str, *, shown: bool = True) -> Iterator[Callable[[float], None]]:
-    """A bar on standard error while it is a terminal; yields a function that takes a fraction from 0 to 1."""
+    """A bar on standard error while that is a terminal; yields what takes a fraction from 0 to 1."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=errors, transient=True, disable=not (shown and errors.is_terminal)) as bar:
+    with Progress(
+        *columns, console=errors, transient=True, disable=not (shown and errors.is_terminal)
+    ) as bar:
         task = bar.add_task(description, total=1.0)
         yield lambda fraction: bar.update(task, completed=fraction)

@@ -12,7 +12,7 @@ from mellum_lsp.workspace.languages import language_of
 ROOT_MARKERS = (".git", ".hg", ".jj", "pyproject.toml", "package.json", "Cargo.toml", "go.mod", "pom.xml")
 
 
-class TargetType(click.ParamType):
+class TargetType(click.ParamType[tuple[Path, int, int]]):
     """``FILE:LINE:COL`` with LINE and COL from 1; COL is 1 + the number of characters before the caret."""
 
     name = "FILE:LINE:COL"
@@ -20,7 +20,7 @@ class TargetType(click.ParamType):
     def convert(
         self, value: object, param: click.Parameter | None, context: click.Context | None
     ) -> tuple[Path, int, int]:
-        name, line, column = (["", "", ""] + str(value).rsplit(":", 2))[-3:]
+        name, line, column = ["", "", "", *str(value).rsplit(":", 2)][-3:]
         if not name or not line.isdecimal() or not column.isdecimal() or not int(line) or not int(column):
             self.fail(f"{value!r} is not FILE:LINE:COL with LINE and COL from 1, as in src/app.py:12:5")
         path = Path(name)
@@ -63,7 +63,7 @@ def caret_at(target: tuple[Path, int, int], root: Path, trigger: Trigger) -> Car
         path = file.name
     return Caret(
         path=path,
-        language=language_of(resolved),
+        language=language_of(path),
         text=text,
         offset=offset,
         trigger=trigger,

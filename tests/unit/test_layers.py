@@ -20,12 +20,33 @@ MAY_IMPORT = {
     "feedback": {"domain"},
     "models": {"domain", "engine.interface"},
     "lsp": {"domain", "workspace", "retrieval", "completion", "feedback", "models", "engine"},
-    "cli": {"domain", "workspace", "retrieval", "prompt", "completion", "feedback", "models", "engine", "lsp"},
+    "cli": {
+        "domain",
+        "workspace",
+        "retrieval",
+        "prompt",
+        "completion",
+        "feedback",
+        "models",
+        "engine",
+        "lsp",
+    },
     "training": {"domain", "workspace", "retrieval", "prompt"},
 }
 
 PURE = ("prompt", "completion/rules", "completion/stop.py", "completion/gate.py")
-IMPURE_MODULES = {"asyncio", "io", "multiprocessing", "os", "pathlib", "random", "socket", "subprocess", "threading", "time"}
+IMPURE_MODULES = {
+    "asyncio",
+    "io",
+    "multiprocessing",
+    "os",
+    "pathlib",
+    "random",
+    "socket",
+    "subprocess",
+    "threading",
+    "time",
+}
 
 
 def modules_imported(file: Path) -> set[str]:

@@ -22,5 +22,6 @@ class Cart:
     def total_in_cents(self) -> int:
         total = 0
         for sku, count in self._counts.items():
-            product = self._catalog.find($0
+            product = self._catalog.find(sku)
+            total += product.price_in_cents * count
         return total
