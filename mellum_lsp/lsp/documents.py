@@ -26,11 +26,38 @@ Change = types.TextDocumentContentChangePartial | types.TextDocumentContentChang
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A position that exists: line from 0, characters before it on its line and in the whole text."""
+    """A position that exists, with all that an answer needs of its line, also when the document moves on.
+
+    ``line`` counts from 0; ``character`` and ``offset`` count the characters before it on its line and in the
+    whole text; ``content`` is its line without the ending, and ``ending`` the one in use there.
+    """
 
     line: int
     character: int
     offset: int
+    content: str
+    ending: str
+    encoding: Encoding
+
+    @property
+    def before(self) -> str:
+        return self.content[: self.character]
+
+    @property
+    def after(self) -> str:
+        return self.content[self.character :]
+
+    def range(self, before: int = 0, after: int = 0) -> types.Range:
+        """From ``before`` characters in front of the place to ``after`` behind it, at most its whole line."""
+        start = max(self.character - before, 0)
+        return types.Range(self._position(start), self._position(self.character + after))
+
+    def with_own_endings(self, text: str) -> str:
+        """``text`` with its ``\\n`` turned into the line ending in use around the place."""
+        return text if self.ending == "\n" else text.replace("\n", self.ending)
+
+    def _position(self, character: int) -> types.Position:
+        return types.Position(self.line, positions.units_in(self.content[:character], self.encoding))
 
 
 class Document:
@@ -61,10 +88,6 @@ class Document:
     def line_count(self) -> int:
         return len(self._lines)
 
-    def line_before(self, place: Place) -> str:
-        """The text of the place's line in front of it."""
-        return content_of(self._lines[place.line])[: place.character]
-
     def change(self, changes: Sequence[Change]) -> None:
         """Apply changes in order, each seeing the result of the one before."""
         for change in changes:
@@ -77,25 +100,22 @@ class Document:
     def place(self, position: types.Position) -> Place:
         """The nearest place that exists: the line's end for a column behind it, the text's for a line."""
         line, column = self._clamp(position)
-        character = positions.characters_in(content_of(self._lines[line]), column, self._encoding)
-        return Place(line, character, self._lines.offset(line) + character)
+        content = content_of(self._lines[line])
+        character = positions.characters_in(content, column, self._encoding)
+        offset = self._lines.offset(line) + character
+        return Place(line, character, offset, content, self._ending_at(line), self._encoding)
 
-    def range_behind(self, place: Place, characters: int) -> types.Range:
-        """The range of ``characters`` behind the place, before it where negative, within its line."""
-        content = content_of(self._lines[place.line])
-        other = min(max(place.character + characters, 0), len(content))
-        start, end = sorted((place.character, other))
-        return types.Range(
-            types.Position(place.line, positions.units_in(content[:start], self._encoding)),
-            types.Position(place.line, positions.units_in(content[:end], self._encoding)),
-        )
+    def still_fits(self, place: Place, text: str) -> bool:
+        """Whether ``text``, made for ``place``, continues what has been typed there since."""
+        if place.line >= len(self._lines):
+            return False
+        now = content_of(self._lines[place.line])
+        typed = now[place.character : len(now) - len(place.after)]
+        return now == place.before + typed + place.after and text.startswith(typed)
 
-    def with_own_endings(self, text: str, place: Place) -> str:
-        """``text`` with its ``\\n`` turned into the line ending in use around ``place``."""
-        ending = ending_of(self._lines[place.line])
-        if not ending and place.line > 0:
-            ending = ending_of(self._lines[place.line - 1])
-        return text if ending in ("", "\n") else text.replace("\n", ending)
+    def _ending_at(self, line: int) -> str:
+        """The line's own ending; the last line follows the one above it, an only line gets ``\\n``."""
+        return ending_of(self._lines[line]) or ending_of(self._lines[max(line - 1, 0)]) or "\n"
 
     def _replace(self, range_: types.Range, text: str) -> None:
         start, end = sorted((self._clamp(range_.start), self._clamp(range_.end)))

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import random
-import sys
 import time
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lsprotocol import types
+from naive_document import NaiveDocument
 
 from mellum_lsp.lsp import lines
 from mellum_lsp.lsp.documents import Document, Documents
 from mellum_lsp.lsp.positions import Encoding
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from naive_document import NaiveDocument
 
 ALPHABET = [
     *"ab \t(",
@@ -120,7 +115,7 @@ def test_a_place_turned_into_units_and_back_is_the_same_place(
 ) -> None:
     ours = document(text, encoding)
     place = ours.place(here)
-    assert ours.place(ours.range_behind(place, 0).start) == place
+    assert ours.place(place.range().start) == place
     assert ours.text[: place.offset].count("\n") == place.line
     assert (
         ours.text[: place.offset].rsplit("\n", 1)[-1] == ours.text.split("\n")[place.line][: place.character]
@@ -153,9 +148,25 @@ class TestPositions:
 
     def test_ranges_count_the_clients_units_and_stay_on_the_line(self) -> None:
         ours = document("😀)😀\nx")
-        assert ours.range_behind(ours.place(position(0, 2)), 2) == types.Range(position(0, 2), position(0, 5))
-        assert ours.range_behind(ours.place(position(0, 2)), 99).end == position(0, 5)
-        assert ours.range_behind(ours.place(position(0, 3)), -2).start == position(0, 0)
+        assert ours.place(position(0, 2)).range(after=2) == types.Range(position(0, 2), position(0, 5))
+        assert ours.place(position(0, 2)).range(after=99).end == position(0, 5)
+        assert ours.place(position(0, 3)).range(before=2).start == position(0, 0)
+
+    def test_a_place_stays_true_when_the_document_moves_on(self) -> None:
+        ours = document("f(😀)\r\n")
+        place = ours.place(position(0, 2))
+        ours.change([types.TextDocumentContentChangeWholeDocument(text="")])
+        assert place.range(after=2) == types.Range(position(0, 2), position(0, 5))
+        assert (place.before, place.after, place.ending) == ("f(", "😀)", "\r\n")
+
+    @pytest.mark.parametrize(
+        ("typed", "fits"), [("", True), ("ret", True), ("x", False), ("return 1 more", False), ("\n", False)]
+    )
+    def test_an_answer_still_fits_while_its_text_is_being_typed(self, typed: str, fits: bool) -> None:
+        ours = document("a\n()\n")
+        place = ours.place(position(1, 1))
+        ours.change([partial(position(1, 1), position(1, 1), typed)])
+        assert ours.still_fits(place, "return 1") is fits
 
 
 class TestChanges:
@@ -199,15 +210,13 @@ class TestLineEndings:
     @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
     def test_answers_use_the_ending_of_the_carets_line(self, ending: str) -> None:
         ours = document(f"a{ending}b{ending}")
-        assert ours.with_own_endings("x\ny", ours.place(position(0, 1))) == f"x{ending}y"
+        assert ours.place(position(0, 1)).with_own_endings("x\ny") == f"x{ending}y"
 
     def test_the_last_line_follows_the_one_above(self) -> None:
-        ours = document("a\r\nb")
-        assert ours.with_own_endings("x\ny", ours.place(position(1, 1))) == "x\r\ny"
+        assert document("a\r\nb").place(position(1, 1)).with_own_endings("x\ny") == "x\r\ny"
 
     def test_a_document_of_one_line_gets_plain_newlines(self) -> None:
-        ours = document("a")
-        assert ours.with_own_endings("x\ny", ours.place(position(0, 1))) == "x\ny"
+        assert document("a").place(position(0, 1)).with_own_endings("x\ny") == "x\ny"
 
 
 class TestStore:

@@ -1,0 +1,143 @@
+"""What stands behind a session: an engine, an index and the completer over them, made from the settings."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mellum_lsp.completion.outcome import Explanation, Outcome
+from mellum_lsp.completion.settings import CompletionSettings
+from mellum_lsp.domain import Caret
+from mellum_lsp.engine.interface import (
+    Engine,
+    EngineError,
+    GenerateRequest,
+    GenerationStats,
+    ModelError,
+    ModelInfo,
+    Token,
+)
+from mellum_lsp.lsp.logs import state_directory
+from mellum_lsp.lsp.settings import Settings
+
+if TYPE_CHECKING:
+    from mellum_lsp.retrieval.interface import ContextSource
+
+log = logging.getLogger(__name__)
+
+
+class Index(Protocol):
+    """What a session asks of `retrieval.live.LiveIndex`."""
+
+    def start(self) -> None: ...
+    def close(self) -> None: ...
+    def add_folder(self, path: Path) -> None: ...
+    def remove_folder(self, path: Path) -> None: ...
+    def document_opened_or_changed(self, path: Path, text: str) -> None: ...
+    def document_closed(self, path: Path) -> None: ...
+    def files_changed(self, paths: Iterable[Path]) -> None: ...
+    def status(self) -> Any: ...
+    def wait_until_ready(self, timeout: float) -> bool: ...
+
+
+class Completes(Protocol):
+    """What a session asks of `completion.pipeline.Completer`."""
+
+    async def complete(self, caret: Caret) -> Outcome: ...
+    async def explain(self, caret: Caret) -> Explanation: ...
+    async def warm(self, caret: Caret) -> None: ...
+    def update_settings(self, settings: CompletionSettings) -> None: ...
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """``mode`` says how the engine runs; ``model`` names the model before it is loaded."""
+
+    engine: Engine
+    index: Index
+    completer: Completes
+    model: str
+    mode: str
+
+    async def close(self) -> None:
+        await self.completer.close()
+        await self.engine.close()
+        self.index.close()
+
+
+OnIndexStatus = Callable[[Any], None]
+"""Hears of the index from any thread."""
+
+Build = Callable[[Settings, str | None, Sequence[Path], OnIndexStatus], Backend]
+
+
+def build(
+    settings: Settings, model: str | None, folders: Sequence[Path], on_index_status: OnIndexStatus
+) -> Backend:
+    """The real thing. ``model`` was chosen on the command line and outweighs the settings.
+
+    Where there is no model to serve, the engine is one that fails with the reason.
+    """
+    from mellum_lsp.completion.pipeline import Completer
+    from mellum_lsp.retrieval.live import LiveIndex
+
+    engine, name, mode = _engine(settings, model or settings.model)
+    index = LiveIndex(folders, settings.indexing(), on_index_status)
+    context: ContextSource = index
+    return Backend(engine, index, Completer(engine, context, settings.completion()), name, mode)
+
+
+def _engine(settings: Settings, choice: str | None) -> tuple[Engine, str, str]:
+    """The engine for a chosen model, the model's name and the mode."""
+    from mellum_lsp.engine.llama import LlamaEngine
+    from mellum_lsp.engine.script_file import PREFIX, engine_from_file
+    from mellum_lsp.models.resolve import resolve
+
+    try:
+        if choice and choice.startswith(PREFIX):
+            return engine_from_file(Path(choice.removeprefix(PREFIX))), "scripted", "scripted"
+        chosen = resolve(choice)
+    except ModelError as error:
+        return Unavailable(error), choice or "", "none"
+    log_file = state_directory() / "engine.log"
+    return LlamaEngine(chosen.path, settings.engine_settings(), log_file), chosen.name, "private"
+
+
+class Unavailable:
+    """An engine that cannot be had, for a reason that every request is told."""
+
+    info: ModelInfo | None = None
+    pid: int | None = None
+
+    def __init__(self, error: EngineError) -> None:
+        self._error = error
+
+    async def start(self, on_progress: Callable[[float], None] | None = None) -> ModelInfo:
+        raise self._error
+
+    def generate(self, request: GenerateRequest) -> _FailedGeneration:
+        return _FailedGeneration(self._error)
+
+    async def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        raise self._error
+
+    async def close(self) -> None:
+        pass
+
+
+class _FailedGeneration:
+    def __init__(self, error: EngineError) -> None:
+        self.stats = GenerationStats()
+        self._error = error
+
+    async def __aiter__(self) -> AsyncIterator[Token]:
+        if self._error:
+            raise self._error
+        yield Token(0, b"", 0.0)
+
+    def abort(self) -> None:
+        pass

@@ -1,0 +1,96 @@
+"""``textDocument/completion``: the same answers as a list, for clients without inline completion (Helix)."""
+
+from __future__ import annotations
+
+import re
+
+from lsprotocol import types
+
+from mellum_lsp.completion import reasons
+from mellum_lsp.completion.outcome import Item
+from mellum_lsp.domain import Caret, Trigger
+from mellum_lsp.lsp.documents import Place
+from mellum_lsp.lsp.methods.execute_command import accept_command
+from mellum_lsp.lsp.requests import Later
+from mellum_lsp.lsp.session import Session
+
+MAX_LABEL_CHARACTERS = 60
+
+
+def empty() -> types.CompletionList:
+    """Nothing now; the next keystroke may ask again."""
+    return types.CompletionList(is_incomplete=True, items=[])
+
+
+def completion(session: Session, params: types.CompletionParams) -> Later | types.CompletionList:
+    uri = params.text_document.uri
+    document = session.open_document(uri)
+    if document is None:
+        session.silent(uri, str(reasons.DOCUMENT_CLOSED))
+        return empty()
+    if document.uri in session.uses_inline_completion:
+        return empty()  # reasons.INLINE_IN_USE: not worth a line in the log at every keystroke
+    place = document.place(params.position)
+    caret = session.caret(document, place, _trigger_of(params, place))
+    return Later(_answer(session, caret, place), (document.uri, types.TEXT_DOCUMENT_COMPLETION))
+
+
+def _trigger_of(params: types.CompletionParams, place: Place) -> Trigger:
+    """Whether the user asked.
+
+    The protocol calls it "invoked" both when a user asks and when an editor asks by itself while a word is
+    typed. Away from a word only a user can have asked.
+    """
+    kind = params.context.trigger_kind if params.context else None
+    asked = kind is types.CompletionTriggerKind.Invoked and not _typed_word(place)
+    return Trigger.INVOKED if asked else Trigger.AUTOMATIC
+
+
+async def _answer(session: Session, caret: Caret, place: Place) -> types.CompletionList:
+    items = session.fitting(caret, place, (await session.complete(caret)).items)
+    return types.CompletionList(
+        is_incomplete=True, items=[_item(session, item, place, caret.language) for item in items]
+    )
+
+
+def _item(session: Session, item: Item, place: Place, language: str) -> types.CompletionItem:
+    """The typed word is part of the item: clients match what they filter, and replace, from its beginning."""
+    typed = _typed_word(place)
+    text = session.own_endings(typed + item.text, place)
+    return types.CompletionItem(
+        label=_label(typed + item.text),
+        kind=types.CompletionItemKind.Text,
+        detail="mellum",
+        documentation=types.MarkupContent(
+            kind=types.MarkupKind.Markdown, value=_fenced(place.before + item.text, language)
+        ),
+        sort_text="0",
+        filter_text=typed,
+        insert_text=text,
+        insert_text_format=types.InsertTextFormat.PlainText,
+        insert_text_mode=types.InsertTextMode.AsIs,
+        text_edit=types.TextEdit(range=place.range(len(typed), item.replace_after), new_text=text),
+        command=accept_command(item.id),
+    )
+
+
+def _typed_word(place: Place) -> str:
+    before = place.before
+    start = len(before)
+    while start > 0 and (before[start - 1].isalnum() or before[start - 1] == "_"):
+        start -= 1
+    return before[start:]
+
+
+def _label(text: str) -> str:
+    """The first line with something on it, short enough for a menu; an ellipsis where there is more."""
+    line = next((line.strip() for line in text.split("\n") if line.strip()), text)
+    shown = line[:MAX_LABEL_CHARACTERS].rstrip()
+    return shown if shown == text.strip() else f"{shown} …"
+
+
+def _fenced(code: str, language: str) -> str:
+    """``code`` as a block of Markdown, with a fence longer than any in it."""
+    ticks = max((len(run) for run in re.findall("`+", code)), default=0)
+    fence = "`" * max(3, ticks + 1)
+    return f"{fence}{language}\n{code}\n{fence}"

@@ -1,0 +1,86 @@
+"""The language server: sessions over a transport, until they end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from pygls.lsp.server import LanguageServer
+
+from mellum_lsp import __version__
+from mellum_lsp.lsp import logs
+from mellum_lsp.lsp.backend import Build, build
+from mellum_lsp.lsp.methods.table import methods
+from mellum_lsp.lsp.protocol import Protocol
+from mellum_lsp.lsp.reading import make_converter
+from mellum_lsp.lsp.session import Session
+from mellum_lsp.lsp.transports import Stdio, Tcp, Transport, WebSocket, serve
+
+__all__ = ["Server", "Stdio", "Tcp", "Transport", "WebSocket", "create_server", "run"]
+
+log = logging.getLogger(__name__)
+
+
+class Server(LanguageServer):
+    """One client's server: pygls to speak, our own `Protocol` to listen, a `Session` to remember."""
+
+    protocol: Protocol
+
+    def __init__(self, build: Build, model: str | None) -> None:
+        super().__init__("mellum-lsp", __version__, protocol_cls=Protocol, converter_factory=make_converter)
+        self.session = Session(self, build, model)
+        self.protocol.methods = methods(self.session)
+        self.protocol.on_exit = self._exit
+        self._exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def receive(self, body: bytes | str) -> None:
+        """Take in a message."""
+        self.protocol.receive(body)
+
+    async def finished(self) -> int:
+        """The exit code, as soon as the client has said ``exit``."""
+        return await asyncio.shield(self._exited)
+
+    async def close(self) -> None:
+        """Answer what is open and let go of everything."""
+        self.protocol.end_requests()
+        await self.session.close()
+
+    def report_server_error(self, error: Exception, source: Any) -> None:
+        """Errors are logged where they arise; pygls would show every one of them to the user."""
+
+    def _exit(self, code: int) -> None:
+        if not self._exited.done():
+            self._exited.set_result(code)
+
+
+def create_server(send: Callable[[bytes], None], *, build: Build = build, model: str | None = None) -> Server:
+    """The server of one client, on the running loop; ``send`` takes the bodies of messages to the client."""
+    server = Server(build, model)
+    server.protocol.send = send
+    return server
+
+
+def run(transport: Transport, model: str | None = None) -> int:
+    """Serve until the session is over; the process's exit code.
+
+    ``model`` is a name, a path to a ``.gguf`` or ``scripted:FILE``. Raises `OSError` where an address
+    cannot be listened on.
+    """
+    logs.set_up(quiet=isinstance(transport, Stdio))
+    log.info("mellum-lsp %s serves %s", __version__, transport)
+    with contextlib.suppress(KeyboardInterrupt):
+        return asyncio.run(_serve(transport, model))
+    return 1
+
+
+async def _serve(transport: Transport, model: str | None) -> int:
+    stop = asyncio.Event()
+    with contextlib.suppress(NotImplementedError):  # Windows
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return await serve(transport, lambda send: create_server(send, model=model), stop)

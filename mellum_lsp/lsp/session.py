@@ -1,0 +1,293 @@
+"""One client's session: all its state, and what its handlers do with it.
+
+Handlers (`methods`) hold no state and decide nothing but how a message is answered. The session lives on the
+event loop's thread alone; what comes from other threads is handed over with `call_soon_threadsafe`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from lsprotocol import types
+
+from mellum_lsp.completion import reasons
+from mellum_lsp.completion.outcome import Explanation, Item, Outcome
+from mellum_lsp.domain import Caret, Trigger
+from mellum_lsp.engine.interface import EngineError
+from mellum_lsp.lsp import uris
+from mellum_lsp.lsp.backend import Backend, Build
+from mellum_lsp.lsp.background import Background
+from mellum_lsp.lsp.client import Client
+from mellum_lsp.lsp.configuration import Configuration
+from mellum_lsp.lsp.documents import Document, Documents, Place
+from mellum_lsp.lsp.feedback import FeedbackChannel
+from mellum_lsp.lsp.folders import Folders
+from mellum_lsp.lsp.index_feed import IndexFeed
+from mellum_lsp.lsp.logs import failure
+from mellum_lsp.lsp.notebooks import Notebooks
+from mellum_lsp.lsp.progress import Progress
+from mellum_lsp.lsp.settings import Settings
+from mellum_lsp.lsp.status import State, Status, StatusReporter
+
+log = logging.getLogger(__name__)
+
+ANSWER_SECONDS = 300.0
+"""No request waits longer than this, whatever happens behind it; a large model may load for minutes."""
+
+
+class Session:
+    """State of one client, from its connection to its end. ``server`` speaks to the client."""
+
+    def __init__(self, server: Any, build: Build, model: str | None) -> None:
+        self.server = server
+        self.client = Client()
+        self.folders = Folders()
+        self.documents = Documents()
+        self.notebooks = Notebooks(self.documents)
+        self.background = Background()
+        self.configuration = Configuration(self)
+        self.executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="lsp")
+        self.index_feed = IndexFeed()
+        self.feedback = FeedbackChannel()
+        self.uses_inline_completion: set[str] = set()
+        """Documents (by URI) in which the client has asked for inline completions."""
+        self.status = Status()
+        self._reporter = StatusReporter(self.status_document, self._tell_status)
+        self._build = build
+        self._model = model
+        self._backend: Backend | None = None
+        self._built = asyncio.Event()
+        self._index_progress: Progress | None = None
+
+    # ---- beginning and end
+
+    def begin(self, client: Client, folders: list[types.WorkspaceFolder], options: Any) -> None:
+        """The client has introduced itself; settings and model follow by themselves."""
+        self.client = client
+        self.documents.encoding = client.encoding
+        self.folders.add(folders)
+        self.background.spawn(self.configuration.begin(options), "reading the settings")
+
+    async def close(self) -> None:
+        """Let go of everything; answers that are still wanted say that the server is ending."""
+        self.status.state = "stopped"
+        self._reporter.close()
+        self.index_feed.close()
+        await self.background.close()
+        if self._backend is not None:
+            await _quietly("closing", self._backend.close())
+        self.executor.shutdown(wait=False, cancel_futures=True)
+
+    # ---- what stands behind the session
+
+    async def apply(self, settings: Settings, before: Settings | None) -> None:
+        """Serve with ``settings`` from now on; ``before`` are those served with until now."""
+        if before is not None and self._backend is not None and _same_backend(settings, before):
+            self._backend.completer.update_settings(settings.completion())
+            return
+        old, self._backend = self._backend, None
+        self._built.clear()
+        loop = asyncio.get_running_loop()
+
+        def on_index_status(status: Any) -> None:
+            loop.call_soon_threadsafe(self._index_changed, status)
+
+        backend = self._build(settings, self._model, list(self.folders), on_index_status)
+        self._backend = backend
+        self.index_feed.connect(backend.index, self._indexable())
+        backend.index.start()
+        self._built.set()
+        self.status.model = backend.model
+        self.background.replace("load", self._load(backend), "loading the model")
+        if old is not None:
+            await _quietly("closing", old.close())
+
+    async def _load(self, backend: Backend) -> None:
+        self.set_state("loading", f"loading {backend.model}".strip())
+        progress = self.progress(f"Loading {backend.model or 'the model'}")
+        try:
+            info = await backend.engine.start(progress.report)
+        except EngineError as error:
+            self.set_state("failed", str(error))
+            self.tell(types.MessageType.Error, str(error))
+        else:
+            self.status.model = backend.model or info.name
+            self.set_state("ready", "")
+        finally:
+            progress.end()
+
+    def _index_changed(self, status: Any) -> None:
+        if status.state == "indexing" and self._index_progress is None:
+            self._index_progress = self.progress("Indexing")
+        if self._index_progress is not None:
+            self._index_progress.report(None, f"{status.files} files")
+            if status.state != "indexing":
+                self._index_progress.end(f"{status.files} files")
+                self._index_progress = None
+        self._reporter.changed()
+
+    def _indexable(self) -> list[tuple[Path, Document]]:
+        paths = ((self.path_of(document.uri), document) for document in self.documents)
+        return [(path, document) for path, document in paths if path is not None]
+
+    # ---- places and paths
+
+    def path_of(self, uri: str) -> Path | None:
+        """The file of a document; None for cells and for what is no file."""
+        return None if self.notebooks.notebook_of(uri) else uris.to_path(uri)
+
+    def caret(self, document: Document, place: Place, trigger: Trigger) -> Caret:
+        """The caret at ``place``; a notebook's cell is seen with the cells above it."""
+        notebook = self.notebooks.notebook_of(document.uri)
+        path = uris.to_path(notebook or document.uri)
+        root, name = self.folders.locate(path) if path else ("", uris.to_name(notebook or document.uri))
+        above = self.notebooks.text_above(document) if notebook else ""
+        return Caret(
+            path=name,
+            language=document.language,
+            text=above + document.text,
+            offset=len(above) + place.offset,
+            trigger=trigger,
+            root=root,
+            document=document.uri,
+        )
+
+    def open_document(self, uri: str) -> Document | None:
+        """The document, where it is open and known to the last character."""
+        document = self.documents.get(uri)
+        return document if document is not None and document.in_sync else None
+
+    def forget(self, document: Document) -> None:
+        """The document was closed."""
+        self.uses_inline_completion.discard(document.uri)
+
+    # ---- answers
+
+    async def complete(self, caret: Caret) -> Outcome:
+        """What the pipeline says; a failure is an outcome too."""
+        started = time.perf_counter()
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                outcome = await (await self.backend()).completer.complete(caret)
+        except EngineError as error:
+            outcome = Outcome((), str(reasons.engine_failed(str(error))))
+        except Exception as error:
+            log.error("%s", failure("completing failed", error))
+            outcome = Outcome((), str(reasons.Reason(reasons.Silence.BUG)))
+        if outcome.reason:
+            self.silent(caret.path, outcome.reason)
+        else:
+            milliseconds = (time.perf_counter() - started) * 1000
+            log.info("%s: answered in %.0f ms, p=%.2f", caret.path, milliseconds, outcome.confidence)
+            self._say("")
+        return outcome
+
+    def fitting(self, caret: Caret, place: Place, items: Sequence[Item]) -> list[Item]:
+        """The items that still fit the document after what was typed while they were made."""
+        document = self.documents.get(caret.document)
+        kept = [item for item in items if document and document.still_fits(place, item.text)]
+        if items and not kept:
+            self.silent(caret.path, str(reasons.SUPERSEDED))
+        return kept
+
+    def own_endings(self, text: str, place: Place) -> str:
+        """``text`` with the line endings that the client wants to insert there."""
+        return text if self.client.inserts_plain_newlines else place.with_own_endings(text)
+
+    async def explain(self, caret: Caret) -> Explanation:
+        """How a completion comes about; a failure is explained too."""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await (await self.backend()).completer.explain(caret)
+        except EngineError as error:
+            return Explanation(reason=str(reasons.engine_failed(str(error))), model=self.status.model)
+        except Exception as error:
+            log.error("%s", failure("explaining failed", error))
+            return Explanation(reason=str(reasons.Reason(reasons.Silence.BUG)), model=self.status.model)
+
+    async def warm(self, caret: Caret) -> None:
+        """Evaluate the caret's prompt before somebody asks."""
+        await (await self.backend()).completer.warm(caret)
+
+    async def backend(self) -> Backend:
+        """What stands behind the session, as soon as the settings are known."""
+        while self._backend is None:
+            await self._built.wait()
+        return self._backend
+
+    def silent(self, path: str, reason: str) -> None:
+        """Nothing is shown, and why."""
+        log.info("%s: nothing to show: %s", path, reason)
+        self._say(f"nothing to show: {reason}")
+
+    # ---- the client's eyes
+
+    def set_state(self, state: State, message: str) -> None:
+        log.info("%s%s", state, f": {message}" if message else "")
+        self.status.state, self.status.message = state, message
+        self._reporter.changed()
+
+    def _say(self, message: str) -> None:
+        """What became of the last request; while the model loads or has failed, that matters more."""
+        if self.status.state == "ready":
+            self.status.message = message
+            self._reporter.changed()
+
+    def tell(self, kind: types.MessageType, message: str) -> None:
+        """Show a message to the user."""
+        log.warning("%s", message)
+        self.server.window_show_message(types.ShowMessageParams(type=kind, message=f"mellum-lsp: {message}"))
+
+    def progress(self, title: str) -> Progress:
+        return Progress(self.server, self.background, title, shown=self.client.shows_progress)
+
+    def status_document(self) -> dict[str, Any]:
+        """The object of `mellum/status`."""
+        backend = self._backend
+        index = backend.index.status() if backend else None
+        return {
+            "state": self.status.state,
+            "message": self.status.message,
+            "model": self.status.model,
+            "engine": {
+                "pid": backend.engine.pid if backend else None,
+                "mode": backend.mode if backend else "none",
+            },
+            "index": {
+                "files": index.files if index else 0,
+                "chunks": index.chunks if index else 0,
+                "state": index.state if index else "empty",
+            },
+        }
+
+    def _tell_status(self, document: dict[str, Any]) -> None:
+        self.server.protocol.notify("mellum/status", document)
+
+    def in_thread(self, work: Callable[[], None], what: str) -> None:
+        """Run ``work``, which blocks, in a thread of our own (pygls' pool reads the client's messages)."""
+
+        async def run() -> None:
+            await asyncio.get_running_loop().run_in_executor(self.executor, work)
+
+        self.background.spawn(run(), what)
+
+
+def _same_backend(one: Settings, other: Settings) -> bool:
+    return (one.model, one.engine_settings(), one.indexing()) == (
+        other.model,
+        other.engine_settings(),
+        other.indexing(),
+    )
+
+
+async def _quietly(what: str, work: Awaitable[Any]) -> None:
+    try:
+        await work
+    except Exception as error:
+        log.error("%s", failure(f"{what} failed", error))

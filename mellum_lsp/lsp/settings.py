@@ -1,0 +1,193 @@
+"""The user's settings: read from JSON into typed defaults, every mistake explained, none of them fatal.
+
+`Settings` is the one description: the JSON schema that ships beside this module and in ``docs/`` is generated
+from it (``python -m mellum_lsp.lsp.settings`` prints it), and a test holds the three together.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from mellum_lsp.completion.settings import CompletionSettings
+from mellum_lsp.engine.settings import EngineSettings
+from mellum_lsp.workspace.settings import IndexSettings
+
+_COMPLETION, _ENGINE, _INDEX = CompletionSettings(), EngineSettings(), IndexSettings()
+
+Count = Annotated[int, Meta(ge=1)]
+
+
+class EngineOptions(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """Where and how the model runs."""
+
+    mode: Annotated[
+        Literal["auto", "private"],
+        Meta(description="`private` runs an engine process for this server alone. `auto` lets it choose."),
+    ] = "auto"
+    url: Annotated[
+        str | None,
+        Meta(description="Address of a remote engine. Null keeps everything on this machine."),
+    ] = None
+    threads: Annotated[
+        Count | None, Meta(description="Threads that decode. Null means one for every physical core.")
+    ] = _ENGINE.threads
+    gpu_layers: Annotated[
+        Annotated[int, Meta(ge=0)] | Literal["auto"],
+        Meta(description="Layers of the model on the GPU; `auto` puts as many there as fit."),
+    ] = _ENGINE.gpu_layers
+
+
+class Settings(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """Settings of mellum-lsp."""
+
+    enabled: Annotated[bool, Meta(description="Whether completions are offered at all.")] = True
+    model: Annotated[
+        str | None,
+        Meta(
+            description="A name of the catalogue or the path of a `.gguf` file. Null means the environment "
+            "variable `MELLUM_LSP_MODEL`, and without it the embedded model.",
+            examples=["nano-135m", "/home/me/models/mellum-4b-dpo-all.Q8_0.gguf"],
+        ),
+    ] = None
+    gate: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description="How sure the model must be of all that is shown: the joint probability of the "
+            "tokens. Lower shows more and is wrong more often; 0 shows everything.",
+        ),
+    ] = _COMPLETION.gate
+    max_lines: Annotated[Count, Meta(description="The most lines that one suggestion has.")] = (
+        _COMPLETION.max_lines
+    )
+    minimum_characters: Annotated[
+        Annotated[int, Meta(ge=0)],
+        Meta(description="Suggestions with fewer visible characters are not shown unless asked for."),
+    ] = _COMPLETION.minimum_characters
+    mid_word: Annotated[
+        bool, Meta(description="Whether to suggest where a word continues right behind the caret.")
+    ] = _COMPLETION.mid_word
+    context_tokens: Annotated[
+        Annotated[int, Meta(ge=64)] | None,
+        Meta(
+            description="The longest prompt, in tokens. Null derives it from the speed measured on this "
+            "machine and `latencyTargetMs`."
+        ),
+    ] = _COMPLETION.context_tokens
+    latency_target_ms: Annotated[
+        Count, Meta(description="How long a suggestion may take, in milliseconds.")
+    ] = _COMPLETION.latency_target_ms
+    languages: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="LSP language identifiers that are served. `*` is every language, and "
+            "`-markdown` takes one out.",
+            examples=[["*", "-markdown"], ["python", "typescript"]],
+        ),
+    ] = _COMPLETION.languages
+    exclude: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Patterns as in `.gitignore` of files that are neither indexed nor completed, "
+            "besides those that the project ignores itself.",
+            examples=[["*.min.js", "vendor/"]],
+        ),
+    ] = _INDEX.exclude
+    max_file_bytes: Annotated[Count, Meta(description="Larger files are not indexed.")] = (
+        _INDEX.max_file_bytes
+    )
+    engine: EngineOptions = EngineOptions()
+
+    def completion(self) -> CompletionSettings:
+        """What the completion pipeline is told."""
+        return CompletionSettings(
+            enabled=self.enabled,
+            gate=self.gate,
+            max_lines=self.max_lines,
+            minimum_characters=self.minimum_characters,
+            mid_word=self.mid_word,
+            context_tokens=self.context_tokens,
+            latency_target_ms=self.latency_target_ms,
+            languages=self.languages,
+        )
+
+    def indexing(self) -> IndexSettings:
+        """What the index is told."""
+        return IndexSettings(exclude=self.exclude, max_file_bytes=self.max_file_bytes)
+
+    def engine_settings(self) -> EngineSettings:
+        """What the engine is told; its context has room for a longer prompt where one was asked for."""
+        room = max(_ENGINE.context_tokens, (self.context_tokens or 0) + _COMPLETION.max_tokens)
+        return EngineSettings(
+            threads=self.engine.threads, gpu_layers=self.engine.gpu_layers, context_tokens=room
+        )
+
+
+def read_settings(value: Any) -> tuple[Settings, list[str]]:
+    """The settings in ``value`` and what is wrong with it, in sentences for the user.
+
+    A setting that is null, unknown or bad keeps its default; the others count.
+    """
+    problems: list[str] = []
+    if value is None:
+        return Settings(), problems
+    return _read(Settings, value, "", problems), problems
+
+
+def overlay(below: Any, above: Any) -> Any:
+    """The settings objects laid over each other: what ``above`` leaves out or null shines through."""
+    if not isinstance(below, Mapping) or not isinstance(above, Mapping):
+        return below if above is None else above
+    return {key: overlay(below.get(key), above.get(key)) for key in {**below, **above}}
+
+
+def schema() -> str:
+    """The JSON schema of the settings object, as the files that ship hold it."""
+    (document,), components = msgspec.json.schema_components([Settings], ref_template="#/$defs/{name}")
+    root = components.pop("Settings")
+    document = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "mellum-lsp",
+        **{key: value for key, value in root.items() if key != "title"},
+        "$defs": components,
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _read(kind: type[Any], value: Any, path: str, problems: list[str]) -> Any:
+    if not isinstance(value, Mapping):
+        problems.append(f"{path.rstrip('.') or 'the settings'} must be an object; the defaults are used")
+        return kind()
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    given: dict[str, Any] = {}
+    for name, item in value.items():
+        field = fields.get(name)
+        if field is None:
+            problems.append(f"there is no setting {path}{name}{_suggestion(name, list(fields))}")
+        elif isinstance(field.type, type) and issubclass(field.type, Struct):
+            given[field.name] = _read(field.type, {} if item is None else item, f"{path}{name}.", problems)
+        elif item is not None:
+            try:
+                given[field.name] = msgspec.convert(item, field.type)
+            except msgspec.ValidationError as error:
+                said = str(error).partition(" - at ")[0]
+                said = said[:1].lower() + said[1:]
+                default = json.dumps(msgspec.to_builtins(field.default))
+                problems.append(f"{path}{name}: {said}; its default {default} is used")
+    return kind(**given)
+
+
+def _suggestion(name: Any, known: list[str]) -> str:
+    close = difflib.get_close_matches(str(name), known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+if __name__ == "__main__":
+    print(schema(), end="")

@@ -1,0 +1,341 @@
+"""Every request gets exactly one reply: superseded, cancelled, failing, hostile, too early or too late.
+
+The client of these tests checks at its end that nothing was left unanswered and nothing answered twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+
+import pytest
+from fake_backend import Lab
+from lsp_client import LspClient, ServerError, at
+
+URI = "file:///project/a.py"
+INLINE, COMPLETION = "textDocument/inlineCompletion", "textDocument/completion"
+EMPTY = {INLINE: {"items": []}, COMPLETION: {"isIncomplete": True, "items": []}}
+
+
+class TestSuperseding:
+    @pytest.mark.parametrize("method", [INLINE, COMPLETION])
+    async def test_a_newer_request_of_the_same_document_and_method_empties_the_older(
+        self, client: LspClient, lab: Lab, method: str
+    ) -> None:
+        lab.completer.gate.clear()
+        caret = client.open(URI, "$0")
+        _, older = client.begin(method, at(URI, caret))
+        _, newer = client.begin(method, at(URI, caret))
+        assert await older == EMPTY[method]
+        assert not newer.done()
+        lab.completer.gate.set()
+        assert (await newer)["items"]
+        assert lab.completer.withdrawn == 1
+
+    async def test_the_pipeline_sees_the_newer_wish_before_the_older_goes(
+        self, client: LspClient, lab: Lab
+    ) -> None:
+        """Otherwise a generation that serves both would be aborted in between."""
+        lab.completer.gate.clear()
+        waiting: list[int] = []
+        complete = lab.completer.complete
+
+        async def counted(caret):
+            waiting.append(len(lab.completer.carets) - lab.completer.withdrawn)
+            return await complete(caret)
+
+        lab.completer.complete = counted
+        caret = client.open(URI, "$0")
+        client.begin(INLINE, at(URI, caret))
+        await asyncio.sleep(0.01)
+        client.begin(INLINE, at(URI, caret))
+        await asyncio.sleep(0.01)
+        assert waiting == [0, 1]
+        lab.completer.gate.set()
+
+    async def test_other_documents_and_methods_are_left_alone(self, client: LspClient, lab: Lab) -> None:
+        lab.completer.gate.clear()
+        caret = client.open(URI, "$0")
+        client.open("file:///project/b.py", "$0")
+        replies = [
+            client.begin(COMPLETION, at(URI, caret))[1],
+            client.begin(INLINE, at(URI, caret))[1],
+            client.begin(INLINE, at("file:///project/b.py", caret))[1],
+            client.begin("mellum/explain", at(URI, caret))[1],
+            client.begin("mellum/explain", at(URI, caret))[1],
+        ]
+        await asyncio.sleep(0.01)
+        lab.completer.gate.set()
+        answers = await asyncio.gather(*replies)
+        assert all(answer.get("items") or answer.get("text") for answer in answers)
+
+
+class TestCancelling:
+    async def test_the_client_hears_that_its_request_was_cancelled_and_the_waiter_is_withdrawn(
+        self, client: LspClient, lab: Lab
+    ) -> None:
+        lab.completer.gate.clear()
+        request_id, reply = client.begin(INLINE, at(URI, client.open(URI, "$0")))
+        await asyncio.sleep(0.01)
+        client.cancel(request_id)
+        with pytest.raises(ServerError) as error:
+            await reply
+        assert error.value.code == -32800
+        await asyncio.sleep(0.01)
+        assert lab.completer.withdrawn == 1
+
+    async def test_cancelling_in_the_same_breath_works_too(self, client: LspClient, lab: Lab) -> None:
+        request_id, reply = client.begin(INLINE, at(URI, client.open(URI, "$0")))
+        client.cancel(request_id)
+        with pytest.raises(ServerError):
+            await reply
+        assert lab.completer.carets == []
+
+    @pytest.mark.parametrize("request_id", [999, "x", None, [1], {"a": 1}, 1.5])
+    async def test_cancelling_what_is_not_under_way_is_ignored(
+        self, client: LspClient, request_id: object
+    ) -> None:
+        client.cancel(request_id)
+        client.notify("$/cancelRequest", None)
+        assert await client.inline(URI, client.open(URI, "$0"))
+
+
+class TestLife:
+    async def test_before_initialize_nothing_is_served(self, fresh: LspClient) -> None:
+        with pytest.raises(ServerError) as error:
+            await fresh.inline(URI, {"line": 0, "character": 0})
+        assert error.value.code == -32002
+        fresh.open(URI, "x")
+        await fresh.initialize()
+        assert await fresh.inline(URI, {"line": 0, "character": 0}) == []
+
+    async def test_initialize_comes_once(self, client: LspClient) -> None:
+        with pytest.raises(ServerError) as error:
+            await client.request("initialize", {"capabilities": {}})
+        assert error.value.code == -32600
+
+    async def test_shutdown_answers_what_is_under_way_and_then_nothing_is_served(
+        self, client: LspClient, lab: Lab
+    ) -> None:
+        lab.completer.gate.clear()
+        caret = client.open(URI, "$0")
+        _, inline = client.begin(INLINE, at(URI, caret))
+        assert await client.request("shutdown") is None
+        assert inline.result() == {"items": []}
+        with pytest.raises(ServerError) as error:
+            await client.inline(URI, caret)
+        assert error.value.code == -32600
+
+    @pytest.mark.parametrize(("orderly", "code"), [(True, 0), (False, 1)])
+    async def test_the_exit_code_says_whether_shutdown_came_first(
+        self, client: LspClient, lab: Lab, orderly: bool, code: int
+    ) -> None:
+        lab.completer.gate.clear()
+        _, open_request = client.begin(INLINE, at(URI, client.open(URI, "$0")))
+        if orderly:
+            await client.request("shutdown")
+        client.notify("exit")
+        _, late = client.begin("mellum/status")
+        assert await client.server.finished() == code
+        assert await open_request == {"items": []}
+        with pytest.raises(ServerError):
+            await late
+
+
+class TestFailures:
+    async def test_a_bug_in_a_handler_is_an_answer_too(self, client: LspClient, lab: Lab) -> None:
+        client.server.session.caret = None  # calling it raises
+        caret = client.open(URI, "$0")
+        assert await client.inline(URI, caret) == []
+        client.server.session.status_document = None
+        with pytest.raises(ServerError) as error:
+            await client.request("mellum/status")
+        assert error.value.code == -32603
+
+    async def test_a_result_that_is_no_json_is_an_answer_too(self, client: LspClient) -> None:
+        client.server.session.status_document = lambda: {"x": float("nan")}
+        with pytest.raises(ServerError) as error:
+            await client.request("mellum/status")
+        assert error.value.code == -32603
+
+    async def test_source_text_stays_out_of_the_log(
+        self, client: LspClient, lab: Lab, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO, "mellum_lsp")
+        lab.completer.error = RuntimeError("password = 'hunter2'")
+        await client.inline(URI, client.open(URI, "password = 'hunter2'$0"))
+        client.notify("textDocument/didOpen", {"textDocument": {"uri": 1, "text": "hunter2"}})
+        client.notify("textDocument/didChange", {"contentChanges": ["hunter2"]})
+        with pytest.raises(ServerError):
+            await client.request("textDocument/completion", {"hunter2": "hunter2"})
+        assert "RuntimeError" in caplog.text
+        assert "hunter2" not in caplog.text
+
+
+class TestHostileMessages:
+    ODD = (
+        None,
+        1,
+        "x",
+        [],
+        {},
+        {"textDocument": None, "position": None},
+        {"textDocument": {"uri": None}, "position": {"line": 0, "character": 0}},
+        {"textDocument": {"uri": URI}, "position": {"line": "0", "character": []}},
+        {"textDocument": {"uri": URI}, "position": {"line": True, "character": 0}},
+        {"textDocument": {"uri": URI}, "position": [0, 0]},
+        {
+            "textDocument": {"uri": URI},
+            "position": {"line": 0, "character": 0},
+            "context": {"triggerKind": 9},
+        },
+    )
+
+    @pytest.mark.parametrize("params", ODD, ids=json.dumps)
+    @pytest.mark.parametrize("method", [INLINE, COMPLETION, "mellum/explain", "workspace/executeCommand"])
+    async def test_unreadable_parameters_are_an_error_of_the_client(
+        self, client: LspClient, method: str, params: object
+    ) -> None:
+        with pytest.raises(ServerError) as error:
+            await client.request(method, params)
+        assert error.value.code == -32602
+
+    @pytest.mark.parametrize(
+        "position",
+        [
+            {"line": -1, "character": -1},
+            {"line": 2**31, "character": 2**63},
+            {"line": 10**400, "character": 0},
+            {"line": 0.0, "character": 1e300},
+        ],
+        ids=str,
+    )
+    async def test_numbers_out_of_bounds_mean_the_nearest_place(
+        self, client: LspClient, position: dict[str, int]
+    ) -> None:
+        client.open(URI, "x = 1\n")
+        assert await client.inline(URI, position)
+
+    @pytest.mark.parametrize(
+        "uri",
+        [
+            "",
+            ":",
+            "http://[::1",
+            "file://",
+            "file:///%00",
+            "file:///%FF%FE.py",
+            "file:///c%3A/Users/x/a.py",
+            "file:///C:/Users/x/a.py",
+            "file:///C:%5CUsers%5Cx%5Ca.py",
+            "file://server/share/a.py",
+            "C:\\Users\\x\\a.py",
+            "/home/x/a.py",
+            "untitled:Untitled-1",
+            "vscode-notebook-cell:/x/a.ipynb#W0sZmlsZQ%3D%3D",
+            "file:///a/../../etc/passwd",
+            "\ud800",
+            "x" * 100_000,
+        ],
+        ids=lambda uri: repr(uri[:40]),
+    )
+    async def test_any_uri_names_a_document(self, client: LspClient, lab: Lab, uri: str) -> None:
+        caret = client.open(uri, "x = $0")
+        assert await client.inline(uri, caret)
+        path = lab.completer.carets[-1].path
+        assert path and "\n" not in path
+        path.encode()
+
+    @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000, b"nul", b"9" * 10_000], ids=str)
+    async def test_what_is_no_json_gets_a_parse_error_and_the_session_goes_on(
+        self, client: LspClient, body: bytes
+    ) -> None:
+        client.send_body(body)
+        await client.until(lambda: client.reply_count(None))
+        assert await client.inline(URI, client.open(URI, "$0"))
+
+    @pytest.mark.parametrize(
+        "message",
+        [
+            [],
+            1,
+            None,
+            {"jsonrpc": "2.0"},
+            {"jsonrpc": "2.0", "id": None, "method": "shutdown"},
+            {"jsonrpc": "2.0", "id": [1], "method": "shutdown"},
+            {"jsonrpc": "2.0", "id": True, "method": "shutdown"},
+        ],
+        ids=json.dumps,
+    )
+    async def test_what_is_no_message_gets_an_error_without_an_id(
+        self, client: LspClient, message: object
+    ) -> None:
+        client.send(message)
+        await client.until(lambda: client.reply_count(None))
+        assert await client.inline(URI, client.open(URI, "$0"))
+
+    async def test_ids_may_be_strings_and_are_unique_while_under_way(
+        self, client: LspClient, lab: Lab
+    ) -> None:
+        lab.completer.gate.clear()
+        caret = client.open(URI, "$0")
+        message = {"jsonrpc": "2.0", "id": "twice", "method": INLINE, "params": at(URI, caret)}
+        client.send(message)
+        client.send(message)
+        await client.until(lambda: client.reply_count("twice") == 1)  # the second, refused
+        lab.completer.gate.set()
+        await client.until(lambda: client.reply_count("twice") == 2)
+
+    async def test_replies_to_requests_never_made_are_ignored(self, client: LspClient) -> None:
+        for request_id in (1, "x", None, [], {}):
+            client.send({"jsonrpc": "2.0", "id": request_id, "result": {}})
+            client.send({"jsonrpc": "2.0", "id": request_id, "error": "x"})
+        assert await client.inline(URI, client.open(URI, "$0"))
+
+    async def test_unknown_methods_are_named_unknown(self, client: LspClient) -> None:
+        client.notify("$/unknown", {})
+        client.notify("textDocument/unknown", {})
+        with pytest.raises(ServerError) as error:
+            await client.request("textDocument/hover", {})
+        assert error.value.code == -32601
+
+    @pytest.mark.parametrize(
+        "method",
+        [
+            "textDocument/didOpen",
+            "textDocument/didChange",
+            "textDocument/didClose",
+            "textDocument/didSave",
+            "notebookDocument/didOpen",
+            "notebookDocument/didChange",
+            "notebookDocument/didClose",
+            "workspace/didChangeWorkspaceFolders",
+            "workspace/didChangeWatchedFiles",
+            "workspace/didChangeConfiguration",
+            "mellum/didMoveCaret",
+            "textDocument/didShowCompletion",
+            "textDocument/didPartiallyAcceptCompletion",
+            "window/workDoneProgress/cancel",
+            "$/setTrace",
+        ],
+    )
+    async def test_notifications_without_sense_are_survived(self, client: LspClient, method: str) -> None:
+        for params in (None, 1, [], {}, {"textDocument": 1}, {"item": []}, {"settings": 1}, {"changes": [1]}):
+            client.notify(method, params)
+        client.notify(method, {"textDocument": {"uri": "file:///not/open"}, "contentChanges": []})
+        assert await client.inline(URI, client.open(URI, "$0"))
+
+
+class TestLostSync:
+    async def test_after_an_unreadable_change_there_is_silence_until_the_next_whole_text(
+        self, client: LspClient
+    ) -> None:
+        caret = client.open(URI, "$0")
+        bad = {"range": {"start": {"line": 0, "character": 0}}, "text": "x"}
+        document = {"uri": URI, "version": 2}
+        client.notify("textDocument/didChange", {"textDocument": document, "contentChanges": [bad]})
+        assert await client.inline(URI, caret) == []
+        whole = {"text": "x = "}
+        client.notify("textDocument/didChange", {"textDocument": document, "contentChanges": [whole]})
+        assert await client.inline(URI, caret) != []
