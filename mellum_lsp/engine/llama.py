@@ -102,10 +102,11 @@ class LlamaEngine:
             priority=int(request.priority),
             min_joint_probability=request.min_joint_probability,
         )
+        self._generations[request_id] = generation
         if self._process:
-            self._submit(generation, message)
+            self._process.send(message)
         else:
-            self._spawn(self._start_and_submit(generation, message))
+            self._spawn(self._start_and_send(message))
         return generation
 
     async def count_tokens(self, texts: Sequence[str]) -> list[int]:
@@ -210,28 +211,20 @@ class LlamaEngine:
 
     # ---- talking
 
-    async def _start_and_submit(self, generation: LlamaGeneration, message: messages.Generate) -> None:
-        self._generations[message.id] = generation
+    async def _start_and_send(self, message: messages.Generate) -> None:
         try:
             await self.start()
         except EngineError as error:
-            self._generations.pop(message.id, None)
-            generation.fail(error)
+            if generation := self._generations.pop(message.id, None):
+                generation.fail(error)
             return
-        if generation.ended:  # aborted meanwhile
-            self._generations.pop(message.id, None)
-        else:
-            self._submit(generation, message)
-
-    def _submit(self, generation: LlamaGeneration, message: messages.Generate) -> None:
-        assert self._process
-        self._generations[message.id] = generation
-        self._process.send(message)
+        if self._process and message.id in self._generations:  # not aborted meanwhile
+            self._process.send(message)
 
     def _abort(self, request_id: int) -> None:
         if self._process:
             self._process.send(messages.Abort(request_id))
-        elif generation := self._generations.get(request_id):
+        elif generation := self._generations.pop(request_id, None):
             generation.finish(GenerationStats(stop="aborted"))
 
     async def _ask_counts(self, texts: list[str]) -> list[int]:

@@ -26,7 +26,7 @@ _SERVABLE_VOCABULARIES = (
 _OTHER_MODEL = "hint: see `mellum-lsp models list` for models that are known to work"
 _ROUTINE_LINES = ("removing memory module entries", "failed to decode, ret = 2")
 """What llama.cpp warns of at every abort, which for us is the most ordinary thing."""
-_ERROR, _CONTINUATION = 3, 5  # ggml_log_level
+_DEBUG, _ERROR, _CONTINUATION = 1, 4, 5  # ggml_log_level
 
 
 class NativeLog:
@@ -34,16 +34,16 @@ class NativeLog:
 
     def __init__(self) -> None:
         self.errors: deque[str] = deque(maxlen=8)
-        self._level = 0
+        self._level = _DEBUG
         self._callback = llama_cpp.llama_log_callback(self._write)
         llama_cpp.llama_log_set(self._callback, ctypes.c_void_p(0))
 
     def _write(self, level: int, text: bytes, _data: object) -> None:
-        line = text.decode(errors="replace")
-        if any(routine in line for routine in _ROUTINE_LINES):
-            return
         if level != _CONTINUATION:
             self._level = level
+        line = text.decode(errors="replace")
+        if self._level == _DEBUG or any(routine in line for routine in _ROUTINE_LINES):
+            return
         if self._level == _ERROR and line.strip():
             self.errors.append(line.strip())
         sys.stderr.write(line)

@@ -56,15 +56,22 @@ def write_tiny_gguf(
     context_length: int = 4096,
     add_bos: bool = False,
     architecture: str = "llama",
+    sentencepiece: bool = False,
+    markers_are_user_defined: bool = False,
 ) -> Path:
     """Write the model to ``path`` and return it. Equal arguments give equal bytes.
 
     A piece of ``says`` may be part of a character (bytes); every piece becomes one token. ``architecture``
-    may be a name that llama.cpp does not know.
+    may be a name that llama.cpp does not know. ``sentencepiece`` gives a vocabulary that puts a space before
+    every text, ``markers_are_user_defined`` one whose markers a tokeniser finds in plain text: what some
+    published conversions do.
     """
-    pieces = [piece.encode() if isinstance(piece, str) else piece for piece in says]
     alphabet = _byte_alphabet()
-    tokens = [*MARKERS, *alphabet, *(merge.replace(" ", "") for merge in _MERGES)]
+    if sentencepiece:
+        tokens = [*MARKERS, *(f"<0x{byte:02X}>" for byte in range(256)), "▁", "▁▁", "de", "def", "▁def"]
+    else:
+        tokens = [*MARKERS, *alphabet, *(merge.replace(" ", "") for merge in _MERGES)]
+    pieces = [piece.encode() if isinstance(piece, str) else piece for piece in says]
     chain = _chain(tokens, ["".join(alphabet[byte] for byte in piece) for piece in pieces])
 
     writer = gguf.GGUFWriter(str(path), architecture)
@@ -77,12 +84,16 @@ def write_tiny_gguf(
     writer.add_head_count_kv(_KV_HEADS)
     writer.add_rope_dimension_count(_HIDDEN // _HEADS)
     writer.add_layer_norm_rms_eps(1e-5)
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("smollm")
     writer.add_token_list(tokens)
-    control, normal = gguf.TokenType.CONTROL, gguf.TokenType.NORMAL
-    writer.add_token_types([control] * len(MARKERS) + [normal] * (len(tokens) - len(MARKERS)))
-    writer.add_token_merges(_MERGES)
+    writer.add_token_types(_token_types(tokens, sentencepiece, markers_are_user_defined))
+    if sentencepiece:
+        writer.add_tokenizer_model("llama")
+        writer.add_token_scores([-float(token) for token in range(len(tokens))])
+        writer.add_add_space_prefix(True)
+    else:
+        writer.add_tokenizer_model("gpt2")
+        writer.add_tokenizer_pre("smollm")
+        writer.add_token_merges(_MERGES)
     writer.add_bos_token_id(0)
     writer.add_eos_token_id(0)
     writer.add_add_bos_token(add_bos)
@@ -93,6 +104,13 @@ def write_tiny_gguf(
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+def _token_types(tokens: Sequence[str], byte_fallback: bool, user_defined: bool) -> list[int]:
+    kinds = gguf.TokenType
+    types = [kinds.USER_DEFINED if user_defined else kinds.CONTROL] * len(MARKERS)
+    types += [kinds.BYTE if byte_fallback else kinds.NORMAL] * 256
+    return types + [kinds.NORMAL] * (len(tokens) - len(types))
 
 
 def _chain(tokens: list[str], texts: list[str]) -> list[int]:

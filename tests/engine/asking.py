@@ -1,0 +1,59 @@
+"""Requests as short as the tests need them, and what came of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from mellum_lsp.domain import Marker, Part
+from mellum_lsp.engine.decoder import Decoder
+from mellum_lsp.engine.interface import Engine, GenerateRequest, Generation, GenerationStats, Token
+from mellum_lsp.engine.messages import Generate
+
+MIDDLE = Marker("<fim_middle>")
+
+
+def fim(prefix: str, suffix: str = "", context: str = "") -> tuple[Part, ...]:
+    """A prompt in Mellum's order; the typed text is the last but the marker."""
+    return (
+        Part("context", "other.py", (Marker("<filename>"), context)),
+        Part("suffix", "a.py", (Marker("<fim_suffix>"), suffix)),
+        Part("prefix", "a.py", (Marker("<fim_prefix>"), prefix)),
+        Part("middle", "a.py", (MIDDLE,)),
+    )
+
+
+def plain(text: str) -> tuple[Part, ...]:
+    return (Part("prefix", "a.py", (text,)),)
+
+
+@dataclass
+class Result:
+    stats: GenerationStats
+    tokens: list[Token] = field(default_factory=list)
+
+    @property
+    def bytes(self) -> bytes:
+        return b"".join(token.piece for token in self.tokens)
+
+    @property
+    def ids(self) -> list[int]:
+        return [token.id for token in self.tokens]
+
+
+def decode(decoder: Decoder, parts: tuple[Part, ...], max_tokens: int = 8, **options: Any) -> Result:
+    """Run a request on a decoder of this process."""
+    tokens: list[Token] = []
+    fields = {"stop_markers": [], "document": "", "priority": 1, "min_joint_probability": 0.0} | options
+    message = Generate(id=1, parts=[list(part.segments) for part in parts], max_tokens=max_tokens, **fields)
+    return Result(decoder.run(message, tokens.append), tokens)
+
+
+def ask(engine: Engine, parts: tuple[Part, ...], max_tokens: int = 8, **options: Any) -> Generation:
+    return engine.generate(GenerateRequest(parts, max_tokens, **options))
+
+
+async def read(generation: Generation) -> Result:
+    """Everything that the generation yields, and its stats once it has ended."""
+    tokens = [token async for token in generation]
+    return Result(generation.stats, tokens)
