@@ -83,7 +83,7 @@ class StopPolicy:
 
     def finish(self, text: str) -> Stop:
         """The end of a generation that came to its own end as ``text``."""
-        return self._advance(text, ended=True) or Stop(len(text.rstrip()), "end")
+        return self._advance(text, ended=True) or Stop(len(text), "end")
 
     def _begin_at_caret_line(self) -> None:
         around = self._around
@@ -228,7 +228,7 @@ class StopPolicy:
         if repeats:
             return Stop(self._ends[-1 - repeats], "repetition")
         if first and (around.mid_line or around.state.kind == "line comment"):
-            return Stop(self._content_end, "line end")
+            return Stop(len(line), "line end")
         if len(self._lines) >= self._max_lines:
             return Stop(self._content_end, "lines")
         code = self._code(full, first)

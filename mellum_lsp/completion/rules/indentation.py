@@ -9,7 +9,7 @@ from itertools import pairwise
 from math import gcd
 
 from mellum_lsp.completion.draft import Draft, Rejected
-from mellum_lsp.completion.lexing import CODE
+from mellum_lsp.completion.lexing import CODE, PAIRS
 from mellum_lsp.completion.statements import Line, code_of, opens_block
 from mellum_lsp.completion.surroundings import Surroundings, look, width
 from mellum_lsp.domain import Caret
@@ -28,7 +28,7 @@ def fit_indentation(draft: Draft, caret: Caret) -> Draft | Rejected:
     begin = 0 if around.on_blank_line else 1
     if not lines[begin:]:
         return draft
-    unit = _unit(caret.text[max(0, caret.offset - _BEFORE) : caret.offset + _AFTER])
+    unit = _unit(caret.text[max(0, caret.offset - _BEFORE) : caret.offset + _AFTER]) or _guess(around)
     lines[begin:] = _in_files_style(lines[begin:], unit)
     if around.on_blank_line and lines[0].strip():
         lines = _fit_first_line(lines, around, unit)
@@ -37,12 +37,21 @@ def fit_indentation(draft: Draft, caret: Caret) -> Draft | Rejected:
 
 @lru_cache(maxsize=8)
 def _unit(text: str) -> str:
-    """One step of the file's indentation: a tab, or the commonest step between neighbouring lines."""
+    """One step of the file's indentation: a tab, or the commonest step between neighbouring lines.
+
+    Empty where nothing shows it.
+    """
     leads = re.findall(r"^([ \t]*)\S", text, re.MULTILINE)
     if sum(lead[:1] == "\t" for lead in leads) > sum(lead[:1] == " " for lead in leads):
         return "\t"
     steps = Counter(len(b) - len(a) for a, b in pairwise(leads) if 2 <= len(b) - len(a) <= 8)
-    return " " * (steps.most_common(1)[0][0] if steps else 4)
+    return " " * (steps.most_common(1)[0][0] if steps else 0)
+
+
+def _guess(around: Surroundings) -> str:
+    """From the caret's own line, where it is the only indented one."""
+    typed = width(around.line_before) - width(around.line_above)
+    return "\t" if around.line_before.startswith("\t") else " " * (typed if 2 <= typed <= 8 else 4)
 
 
 def _in_files_style(lines: list[str], unit: str) -> list[str]:
@@ -87,8 +96,9 @@ def _wanted(had: int, typed: int, around: Surroundings, lead: str, step: int) ->
     above = Line(code_of(around.line_above, around.syntax, CODE), width(around.line_above))
     innermost = around.enclosures[-1] if around.enclosures else None
     if innermost and innermost.closer in (")", "]"):
-        doubled = bool(lead) and lead == around.line_before
-        return typed if doubled else had  # inside brackets people align as they like
+        # Inside brackets people align as they like.
+        deeper = typed > above.indentation or above.code[-1:] not in PAIRS
+        return typed if lead and lead == around.line_before and deeper else had
     opens = opens_block(above, around.syntax)
     deepest = above.indentation + (step if opens else 0)
     if lead and had > deepest:
