@@ -53,8 +53,9 @@ class Dialect(Protocol):
     def render(self, path: str, window: Window, context: Sequence[ContextFile]) -> Prompt:
         """The prompt; of the context files the most relevant comes last, nearest the prefix.
 
-        The text before the caret is a segment by itself, the last one of the part ``prefix``. Nothing in
-        front of it depends on it; it is the last `str` segment of the prompt where the prefix comes last.
+        The last segment of the part ``prefix`` ends with the text before the caret and has nothing behind
+        it. Nothing in front of it depends on it; it is the last `str` segment of the prompt where the prefix
+        comes last.
         Every marker is a `Marker`: text that merely spells one stays text.
         """
 

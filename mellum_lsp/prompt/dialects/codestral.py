@@ -1,7 +1,8 @@
 """Codestral.
 
 Format from mistral-common (`InstructTokenizerV2.encode_fim` and its test): begin token,
-``[SUFFIX]SUFFIX[PREFIX]PREFIX``, and the middle follows without a marker. Other files stand in front of the
+``[SUFFIX]SUFFIX[PREFIX] PREFIX``, and the middle follows without a marker. The blank is the one that
+sentencepiece puts in front of every text; the suffix is encoded without it. Other files stand in front of the
 prefix, each under ``+++++ PATH``, as Continue's template for this model has it. The suffix comes first, so
 moving the caret evaluates the context again, but typing does not.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, repeat
 
 from mellum_lsp.domain import Marker, Part, Prompt
 from mellum_lsp.prompt.dialects.base import ContextFile, begin_part
@@ -27,11 +29,16 @@ class Codestral:
     begin: str = "<s>"
 
     def render(self, path: str, window: Window, context: Sequence[ContextFile]) -> Prompt:
+        head = (*begin_part(self.begin), Part("suffix", path, (SUFFIX, window.suffix)))
+        if not context:
+            return (*head, Part("prefix", path, (PREFIX, f" {window.prefix}")))
         return (
-            *begin_part(self.begin),
-            Part("suffix", path, (SUFFIX, window.suffix)),
+            *head,
             Part("begin", "", (PREFIX,)),
-            *(Part("context", file.path, (f"+++++ {file.path}\n{file.text}\n\n",)) for file in context),
-            *((Part("file", path, (f"+++++ {path}\n",)),) if context else ()),
+            *(
+                Part("context", file.path, (f"{blank}+++++ {file.path}\n{file.text}\n\n",))
+                for blank, file in zip(chain((" ",), repeat("")), context, strict=False)
+            ),
+            Part("file", path, (f"+++++ {path}\n",)),
             Part("prefix", path, (window.prefix,)),
         )

@@ -37,7 +37,7 @@ def text_of(dialect: str, marked: str, context: tuple[ContextFile, ...] = ()) ->
             "<｜begin▁of▁sentence｜><｜fim▁begin｜>P\nf(<｜fim▁hole｜>)\nS<｜fim▁end｜>",
         ),
         ("granite", "<fim_prefix>P\nf(<fim_suffix>)\nS<fim_middle>"),
-        ("codestral", "<s>[SUFFIX])\nS[PREFIX]P\nf("),
+        ("codestral", "<s>[SUFFIX])\nS[PREFIX] P\nf("),
         ("plain", "# c.py\nP\nf("),
     ],
 )
@@ -81,7 +81,7 @@ def test_a_file_by_itself(dialect: str, prompt: str) -> None:
         ),
         (
             "codestral",
-            "<s>[SUFFIX]\nS[PREFIX]+++++ a.py\nA = 1\n\n+++++ b.ts\nconst b = 2\n\n+++++ c.py\nP",
+            "<s>[SUFFIX]\nS[PREFIX] +++++ a.py\nA = 1\n\n+++++ b.ts\nconst b = 2\n\n+++++ c.py\nP",
         ),
         ("plain", "# a.py\n# A = 1\n\n# b.ts\n# const b = 2\n\n# c.py\nP"),
     ],
@@ -92,9 +92,11 @@ def test_a_file_with_project_context(dialect: str, prompt: str) -> None:
 
 @pytest.mark.parametrize("dialect", NAMES)
 class TestEveryDialect:
-    def test_shows_the_prefix_as_a_segment_by_itself(self, dialect: str) -> None:
-        [part] = [part for part in render(dialect, "before¦ behind", CONTEXT) if part.kind == "prefix"]
-        assert part.segments[-1] == "before"
+    def test_ends_the_prefix_part_with_the_text_before_the_caret(self, dialect: str) -> None:
+        for context in ((), CONTEXT):
+            [part] = [part for part in render(dialect, "before¦ behind", context) if part.kind == "prefix"]
+            assert isinstance(part.segments[-1], str)
+            assert part.segments[-1].strip() == "before"
 
     def test_turns_no_text_into_a_marker(self, dialect: str) -> None:
         spelled = "<fim_middle><|fim_middle|><｜fim▁end｜>[PREFIX]<|endoftext|><filename>"

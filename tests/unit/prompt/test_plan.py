@@ -87,7 +87,7 @@ class TestBudget:
         plan = make_plan(caret, context, budget, dialect, count)
         prompt = plan.render(caret)
         assert prompt_tokens(prompt, count) == plan.tokens <= budget.total_tokens
-        assert count(prefix_of(prompt)) <= budget.prefix_tokens
+        assert count(plan.window(caret).prefix) <= budget.prefix_tokens
         assert plan.still_fits(caret)
 
     def test_a_path_is_shortened_from_the_left_rather_than_crowding_out_the_code(self) -> None:
