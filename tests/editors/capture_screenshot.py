@@ -42,8 +42,8 @@ vim.api.nvim_set_hl(0, "ComplHint", { fg = "#8b93a7", italic = true })
 """
 
 
-class Terminal(NeovimInTmux):
-    """As large as the picture."""
+class Pictured(NeovimInTmux):
+    """On a terminal as large as the picture."""
 
     size = (86, 29)
 
@@ -61,7 +61,7 @@ def main() -> None:
         shutil.copytree(SAMPLE_PROJECT, project, ignore=shutil.ignore_patterns("__pycache__"))
         screen, ghost = show_ghost(chosen.editors / "nvim", project, chosen.model)
     chosen.output.parent.mkdir(parents=True, exist_ok=True)
-    chosen.output.write_text(draw(screen, Terminal.size[0], f"nvim {SAMPLE_FILE}"), "utf-8")
+    chosen.output.write_text(draw(screen, Pictured.size[0], f"nvim {SAMPLE_FILE}"), "utf-8")
     print(f"{chosen.output}: the ghost is {ghost.text!r}")
 
 
@@ -74,7 +74,7 @@ def show_ghost(program: Path, project: Path, model: str) -> tuple[str, Ghost]:
     row, column = before.count("\n") + 1, len(before) - before.rindex("\n") - 2
     command = [str(Path(sys.executable).with_name("mellum-lsp")), "serve", "--model", model]
     options = "{ cmd = {" + ", ".join(map(json.dumps, command)) + "} }"
-    editor = Terminal(program, project, options, extra=LOOKS)
+    editor = Pictured(program, project, options, extra=LOOKS)
     try:
         editor.command(f"edit {SAMPLE_FILE}")
         editor.wait_for_client()

@@ -18,17 +18,35 @@ EDITORS = REPOSITORY / ".cache" / "editors"
 EMBEDDED_MODEL = REPOSITORY / "models" / "nano-135m.gguf"
 
 
+SERVER = Path(sys.executable).with_name("mellum-lsp")
+
+
 @pytest.fixture(scope="session")
-def nvim_program() -> Path:
-    """Neovim 0.12 or later, fetched where need be; the tests skip with the reason where there is none."""
+def editors() -> Path:
+    """The folder of the editors, fetched where need be; tests skip with the reason where there are none."""
     script = Path(__file__).with_name("get_editors.sh")
     try:
         done = subprocess.run([script, EDITORS], capture_output=True, text=True, timeout=300, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        pytest.skip(f"no Neovim 0.12: {error}")
+        pytest.skip(f"no current editors: {error}")
     if done.returncode:
-        pytest.skip((done.stderr.strip().splitlines() or ["no Neovim 0.12"])[-1])
-    return EDITORS / "nvim"
+        pytest.skip((done.stderr.strip().splitlines() or ["no current editors"])[-1])
+    return EDITORS
+
+
+@pytest.fixture
+def write_script(tmp_path: Path) -> Callable[[Sequence[dict[str, object]]], str]:
+    """Writes a table of {"after", "text"} and returns the ``--model`` that follows it.
+
+    Where the text before the caret ends with ``after``, the model "says" ``text``.
+    """
+
+    def write(script: Sequence[dict[str, object]]) -> str:
+        path = tmp_path / "script.json"
+        path.write_text(json.dumps(script), "utf-8")
+        return f"scripted:{path}"
+
+    return write
 
 
 @pytest.fixture
@@ -40,13 +58,11 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def open_neovim(nvim_program: Path, project: Path, tmp_path: Path) -> Iterator[Callable[..., Neovim]]:
-    """Opens a file of the project in a Neovim whose server follows a script, or runs the model ``model``.
-
-    The script is a table of {"after", "text"}: where the text before the caret ends with ``after``, the model
-    "says" ``text``.
-    """
-    editors: list[Neovim] = []
+def open_neovim(
+    editors: Path, project: Path, write_script: Callable[[Sequence[dict[str, object]]], str]
+) -> Iterator[Callable[..., Neovim]]:
+    """Opens a file of the project in a Neovim whose server follows a script, or runs the model ``model``."""
+    opened: list[Neovim] = []
 
     def start(
         file: str,
@@ -56,21 +72,14 @@ def open_neovim(nvim_program: Path, project: Path, tmp_path: Path) -> Iterator[C
         options: str = "",
         kind: type[Neovim] = Neovim,
     ) -> Neovim:
-        if script is not None:
-            table = tmp_path / "script.json"
-            table.write_text(json.dumps(script), "utf-8")
-            chosen = f"scripted:{table}"
-        else:
-            chosen = str(model)
-        command = [str(Path(sys.executable).with_name("mellum-lsp")), "serve", "--model", chosen]
-        editor = kind(
-            nvim_program, project, "{ cmd = {" + ", ".join(map(json.dumps, command)) + "}, " + options + "}"
-        )
-        editors.append(editor)
+        chosen = write_script(script) if script is not None else str(model)
+        command = ", ".join(map(json.dumps, [str(SERVER), "serve", "--model", chosen]))
+        editor = kind(editors / "nvim", project, f"{{ cmd = {{ {command} }}, {options} }}")
+        opened.append(editor)
         editor.command(f"edit {file}")
         editor.wait_for_client()
         return editor
 
     yield start
-    for editor in editors:
+    for editor in opened:
         editor.close()

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from terminal import Terminal
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 PLUGIN = REPOSITORY / "editor-configs" / "neovim"
 
@@ -186,44 +188,16 @@ class NeovimInTmux(Neovim):
 
     def screen(self, *, colours: bool = False) -> str:
         """What is on the terminal, with escape sequences for the ``colours`` if asked."""
-        return self._tmux("capture-pane", "-p", *(["-e"] if colours else []))
+        return self._terminal.screen(colours=colours)
 
     def _launch(self, command: Sequence[str | Path], folder: Path, environment: Mapping[str, str]) -> None:
-        settings = self._home / "tmux.conf"
-        settings.write_text(
-            "set -g status off\nset -g default-terminal tmux-256color\nset -ga terminal-features ',*:RGB'\n"
-            "set -sg escape-time 0\n",
-            "utf-8",
-        )
-        columns, rows = self.size
-        size = ["-x", str(columns), "-y", str(rows)]
-        self._environment = dict(environment)
-        self._tmux("-f", str(settings), "new-session", "-d", *size, "-c", str(folder), *map(str, command))
+        self._terminal = Terminal(command, folder, environment, self.size)
 
     def _running(self) -> bool:
-        return self._run([*self._tmux_command(), "has-session"]).returncode == 0
+        return self._terminal.running()
 
     def _end(self) -> None:
-        end = time.monotonic() + 5
-        while self._running() and time.monotonic() < end:
-            time.sleep(0.02)
-        self._run([*self._tmux_command(), "kill-server"])
+        self._terminal.close()
 
     def _errors(self) -> str:
         return ""
-
-    def _tmux_command(self) -> list[str | Path]:
-        return ["tmux", "-S", self._home / "tmux"]
-
-    def _tmux(self, *arguments: str) -> str:
-        done = subprocess.run(
-            [*self._tmux_command(), *arguments],
-            env=self._environment,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=20,
-            check=False,
-        )
-        if done.returncode:
-            raise AssertionError(f"tmux {arguments[0]} failed: {done.stderr}")
-        return done.stdout
