@@ -29,7 +29,7 @@ from mellum_lsp.retrieval.interface import ContextSource
 log = logging.getLogger(__name__)
 
 _LINGER_SECONDS = 0.005
-"""After a withdrawal the next keystroke's request may already be on its way to join."""
+"""After a withdrawal the next keystroke's request may already be on its way to join, unless it has come."""
 
 OnError = Callable[[EngineError], None]
 
@@ -244,7 +244,7 @@ class Completer:
         finally:
             wants_more = bool(verdict and not verdict.reason and caret.trigger is Trigger.AUTOMATIC)
             flight.leave(wants_more)
-            if withdrawn:
+            if withdrawn and flight in self._flights[-1:]:
                 asyncio.get_running_loop().call_later(_LINGER_SECONDS, flight.stop_if_unwanted)
             elif not wants_more:
                 flight.stop_if_unwanted()

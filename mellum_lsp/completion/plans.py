@@ -150,6 +150,7 @@ class Planner:
             self._idle.set()
 
     async def close(self) -> None:
+        self._count.close()
         self._forget_all()
         self._executor.shutdown(wait=False, cancel_futures=True)
 

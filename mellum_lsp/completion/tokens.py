@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import Future
 
 from mellum_lsp.engine.interface import Engine
 
@@ -24,6 +25,7 @@ class TokenCounter:
         self._characters = 0
         self._bytes = 0
         self._tokens = 0
+        self._asking: set[asyncio.Future[None]] = set()
 
     def bind_to_running_loop(self) -> None:
         """Called on the loop that the engine belongs to."""
@@ -38,13 +40,33 @@ class TokenCounter:
             return known
         if self._loop is None or threading.get_ident() == self._loop_thread or self._engine.info is None:
             return self.estimate(text)
+        answer: Future[int] = Future()
         try:
-            answer = asyncio.run_coroutine_threadsafe(self._engine.count_tokens([text]), self._loop)
-            (count,) = answer.result(_LONGEST_WAIT_SECONDS)
+            self._loop.call_soon_threadsafe(self._ask, text, answer)
+            count = answer.result(_LONGEST_WAIT_SECONDS)
         except Exception:  # an engine that cannot count now must not cost the completion
             return self.estimate(text)
         self._remember(text, count)
         return count
+
+    def close(self) -> None:
+        """From now on everything is estimated."""
+        self._loop = None
+
+    def _ask(self, text: str, answer: Future[int]) -> None:
+        """On the event loop: let the engine count."""
+
+        async def ask() -> None:
+            try:
+                (count,) = await self._engine.count_tokens([text])
+            except Exception as error:
+                answer.set_exception(error)
+            else:
+                answer.set_result(count)
+
+        task = asyncio.ensure_future(ask())
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
 
     def estimate(self, text: str) -> int:
         """From what texts had so far; rather too many than too few."""
