@@ -1,4 +1,4 @@
-"""From texts to what the index keeps of them: a pure function whose result is arrays and bytes, cheap to hand on."""
+"""From texts to what the index keeps of them: a pure function that gives arrays and bytes, cheap to pass on."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ from mellum_lsp.workspace.chunks import Span, cut_chunks
 from mellum_lsp.workspace.languages import find_language
 from mellum_lsp.workspace.settings import IndexSettings
 
+ANALYSIS_VERSION = 1
+"""To be raised with every change of what is kept of a text: chunks, tokens, names, secrets."""
+
 _ENCODER = msgspec.msgpack.Encoder()
 _SPANS = msgspec.msgpack.Decoder(list[tuple[int, int, list[int]]])
 
@@ -30,11 +33,12 @@ class Stamp(NamedTuple):
 
 
 class Source(NamedTuple):
-    """A text to be indexed; the path is relative to its workspace folder, with ``/``."""
+    """A text to be indexed; the path is relative to its folder, with ``/``. ``plain``: no syntax."""
 
     path: str
     text: str
     stamp: Stamp = Stamp()
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ def analyse(sources: Iterable[Source], settings: IndexSettings) -> Batch:
     lines: list[Terms] = []
     names: list[Terms] = []
     for source in sources:
-        spans = cut_chunks(source.text, find_language(source.path), settings)
+        spans = cut_chunks(source.text, None if source.plain else find_language(source.path), settings)
         all_lines = source.text.split("\n")
         for span in spans:
             own = all_lines[span.start : span.end]

@@ -15,21 +15,63 @@ _KEYWORDS = re.compile(
     re.MULTILINE,
 )
 _VALUES = re.compile(
-    r"^(?:[ \t]{0,4}(?:export[ \t]+|pub(?:\([^)]*\))?[ \t]+|private[ \t]+|static[ \t]+|public[ \t]+|final[ \t]+)*"
+    r"^(?:[ \t]{0,4}"
+    r"(?:export[ \t]+|pub(?:\([^)]*\))?[ \t]+|private[ \t]+|static[ \t]+|public[ \t]+|final[ \t]+)*"
     r"(?:const|let|var|val|static|define|#define)[ \t]+(?:mut[ \t]+)?([^\W\d]\w*)"
     r"|([^\W\d]\w*)[ \t]*(?::[^=\n]+)?=(?!=))",
     re.MULTILINE,
 )
 _TYPED_FUNCTION = re.compile(
-    r"^[ \t]*(?:[\w:<>,\[\]*&?.~]+[ \t]+[*&]*)+(?:[\w:]+::)?~?([^\W\d]\w*)[ \t]*\([^;{}\n]*\)?[^;\n]*\{?[ \t]*$",
+    r"^[ \t]*(?:[\w:<>,\[\]*&?.~]+[ \t]+[*&]*)+(?:[\w:]+::)?~?([^\W\d]\w*)"
+    r"[ \t]*\([^;{}\n]*\)?[^;\n]*\{?[ \t]*$",
     re.MULTILINE,
 )
 _NOT_TYPES = frozenset(
-    ["return", "else", "if", "for", "while", "new", "case", "throw", "await", "yield", "in", "not", "and", "or", "is", "import", "from", "with", "elif", "assert", "raise", "print", "delete", "typeof", "def", "fn", "fun", "func", "function", "class", "match", "switch", "do", "try", "catch", "export", "goto", "use"]
+    [
+        "return",
+        "else",
+        "if",
+        "for",
+        "while",
+        "new",
+        "case",
+        "throw",
+        "await",
+        "yield",
+        "in",
+        "not",
+        "and",
+        "or",
+        "is",
+        "import",
+        "from",
+        "with",
+        "elif",
+        "assert",
+        "raise",
+        "print",
+        "delete",
+        "typeof",
+        "def",
+        "fn",
+        "fun",
+        "func",
+        "function",
+        "class",
+        "match",
+        "switch",
+        "do",
+        "try",
+        "catch",
+        "export",
+        "goto",
+        "use",
+    ]
 )
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _IMPORT = re.compile(
-    r"^[ \t]*(?:(?:from[ \t]+\S+[ \t]+)?import\b|use\b|using\b|require\b|#include\b|(?:const|let|var)\b.*\brequire\()"
+    r"^[ \t]*(?:(?:from[ \t]+\S+[ \t]+)?import\b|use\b|using\b|require\b|#include\b"
+    r"|(?:const|let|var)\b.*\brequire\()"
     r"[^\n;]*(?:\([^)]*\)|\{[^}]*\})?[^\n]*",
     re.MULTILINE,
 )
@@ -59,7 +101,7 @@ def imported_names(text: str) -> set[str]:
 
 
 def used_names(text: str) -> dict[str, float]:
-    """The identifiers of a text that precedes the caret, with weights from 0 to 1: the nearer, the heavier."""
+    """The identifiers of a text in front of the caret, with weights from 0 to 1: nearer is heavier."""
     weights: dict[str, float] = {}
     length = max(1, len(text))
     for match in _IDENTIFIER.finditer(text):

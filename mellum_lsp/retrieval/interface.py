@@ -11,4 +11,4 @@ class ContextSource(Protocol):
     """Something that knows the project. Synchronous, thread-safe, answers in milliseconds."""
 
     def query(self, caret: Caret, limit: int = 24) -> list[ScoredChunk]:
-        """The most relevant chunks for ``caret``, best first, at most ``limit``; never the caret's own window."""
+        """The most relevant chunks for ``caret``, best first, at most ``limit``; never its own window."""

@@ -1,9 +1,9 @@
 """Exact top-k intersection over union of term sets, by an inverted index in flat arrays, updated per file.
 
-Terms that very many chunks hold make most of an index and of a query's work: the commonest 128 are kept as two
-words of bits per chunk and counted with one vector operation each. The rest are posting lists in a few segments
-of growing size; a new file is a small segment, and neighbours of similar size are merged. A removed chunk
-keeps its postings, with a size so large that its score vanishes, until the next renumbering.
+Terms that very many chunks hold make most of an index and of a query's work: the commonest 128 are kept as
+two words of bits per chunk and counted with one vector operation each. The rest are posting lists in a few
+segments of growing size; a new file is a small segment, and neighbours of similar size are merged. A
+removed chunk keeps its postings, with a size so large that its score vanishes, until the next renumbering.
 
 Nothing is approximated: a chunk is passed over only when the terms that it shares cannot suffice for a place
 among the best.
@@ -64,7 +64,7 @@ class _State:
 
 
 class IouIndex:
-    """Sets of terms, numbered from 0 in the order of `append`. One writer at a time; any number of readers."""
+    """Sets of terms, numbered from 0 in the order of `append`. One writer at a time, many readers."""
 
     def __init__(self, use_bits: bool = True) -> None:
         self._use_bits = use_bits
@@ -79,7 +79,7 @@ class IouIndex:
         return state.sizes.nbytes + state.common.nbytes + sum(segment.nbytes for segment in state.segments)
 
     def append(self, segment: Segment, sizes: npt.ArrayLike) -> int:
-        """Adds chunks numbered from 0 in ``segment``, with the sizes of their sets; returns the first number."""
+        """Adds chunks numbered from 0 in ``segment``, with their sets' sizes; returns the first number."""
         state = self._state
         added = np.asarray(sizes, np.uint32)
         first, count = state.count, state.count + len(added)
@@ -124,14 +124,17 @@ class IouIndex:
         return alive
 
     def renumbered(self, numbers: npt.NDArray[np.int64], count: int) -> IouIndex:
-        """A new index of ``count`` sets: chunk ``i`` is ``numbers[i]`` (ascending), negative ones are dropped."""
+        """A new index of ``count`` sets: chunk ``i`` is ``numbers[i]`` (ascending), negative: dropped."""
+        new = IouIndex(self._use_bits)
+        new.append(*self.exported(numbers))
+        assert len(new) == count
+        return new
+
+    def exported(self, numbers: npt.NDArray[np.int64]) -> tuple[Segment, Sizes]:
+        """Everything as one segment and the sets' sizes, renumbered in the same way."""
         state = self._state
         kept = np.flatnonzero(numbers[: state.count] >= 0)
-        whole = renumbered(_with_common_as_postings(state), numbers)
-        new = IouIndex(self._use_bits)
-        new._state = _State(count, state.sizes[kept], NO_COMMON, (whole,))
-        new._choose_common()
-        return new
+        return renumbered(_with_common_as_postings(state), numbers), state.sizes[kept]
 
     def _settle(self) -> None:
         """Merges the newest segments while they are of similar size; looks after the common terms."""
@@ -162,7 +165,7 @@ class IouIndex:
 
 
 def _count_shared(state: _State, terms: Terms) -> npt.NDArray[np.uint16]:
-    """How many of ``terms`` each chunk holds. A pair of chunk and term is in the bits or in one posting list."""
+    """How many of ``terms`` each chunk holds. A pair of both is in the bits or in one posting list."""
     shared = np.zeros(state.count, np.uint16)
     common = state.common
     if common.chunks:
@@ -183,10 +186,11 @@ def _count_shared(state: _State, terms: Terms) -> npt.NDArray[np.uint16]:
 def _candidates(
     state: _State, shared: npt.NDArray[np.uint16], terms: int, limit: int
 ) -> npt.NDArray[np.int64]:
-    """The chunks that can be among the best: all others share too few terms for the score of the last of those.
+    """The chunks that can be among the best: all others share too few terms for the score of the last of
+    those.
 
-    The score of a chunk that shares ``c`` of ``q`` terms is at most ``c / q``. The ``limit`` chunks that share
-    most give a score that every one of the best must reach.
+    The score of a chunk that shares ``c`` of ``q`` terms is at most ``c / q``. The ``limit`` chunks that
+    share most give a score that every one of the best must reach.
     """
     low, high = 1, int(shared.max(initial=0))
     if high == 0:

@@ -1,36 +1,56 @@
-"""The index of the open workspace folders, kept true to the disk and to the editor's unsaved documents."""
+"""The index of the open workspace folders, kept true to the disk and to the editor's unsaved documents.
+
+Who does what: the watcher, the editor and a timer only note what may have changed (`Changes`); one thread of
+ours sends what is due to the worker process, which walks, reads, parses and tokenises; another takes over its
+results, a few files at a time. The event loop of the server is never used, and the interpreter lock only for
+moments. Queries read without any lock.
+"""
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import threading
-from collections import Counter, deque
+import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mellum_lsp.domain import Caret, ScoredChunk
-from mellum_lsp.retrieval.analysis import Source, Stamp, analyse
+from mellum_lsp.domain import Caret, Chunk, ScoredChunk
+from mellum_lsp.retrieval import persist
+from mellum_lsp.retrieval.folders import Folders
+from mellum_lsp.retrieval.messages import Document, Done, Indexed, Scan, Update, unpack_batch
 from mellum_lsp.retrieval.project import ProjectIndex
-from mellum_lsp.workspace.filters import Skip, read_text
+from mellum_lsp.retrieval.supervisor import Job, Supervisor
+from mellum_lsp.workspace.changes import Changes
 from mellum_lsp.workspace.settings import IndexSettings
-from mellum_lsp.workspace.walk import Walker
+from mellum_lsp.workspace.watcher import Watcher
+
+log = logging.getLogger(__name__)
+
+_TICK_SECONDS = 1.0
+_STATUS_SECONDS = 0.25
+_SAVE_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class IndexStatus:
-    """``state``: empty (no folder), indexing or ready. ``bytes`` of indexed text; ``skipped`` files by reason."""
+    """``state``: empty (no folder), indexing, ready or failed. ``bytes`` counts indexed text as UTF-8.
+
+    ``skipped`` counts by reason what the last look at every folder left out. ``polling`` says why changes on
+    disk are only noticed every few seconds; empty where the operating system tells of them.
+    """
 
     files: int = 0
     chunks: int = 0
     state: str = "empty"
     bytes: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
+    polling: str = ""
 
 
 class LiveIndex:
-    """A `ContextSource`. Every method returns at once; the work is done behind it."""
+    """A `ContextSource`. Every method may be called on an event loop: it notes something and returns."""
 
     def __init__(
         self,
@@ -41,110 +61,265 @@ class LiveIndex:
         self._settings = settings
         self._on_status = on_status
         self._index = ProjectIndex(settings)
-        self._folders = [Path(folder).resolve() for folder in folders]
-        self._skipped: dict[Path, Counter[str]] = {}
-        self._open: dict[Path, str] = {}
-        self._work: deque[Callable[[], None]] = deque()
+        self._writing = threading.Lock()
         self._wake = threading.Condition()
-        self._idle = threading.Event()
+        self._ready = threading.Event()
+        self._folders = Folders()
+        self._open: dict[tuple[str, str], str] = {}
+        self._changes = Changes(settings.debounce_ms / 1000, settings.document_debounce_ms / 1000)
+        self._to_watch: list[str] = []
+        self._polling: dict[str, str] = {}
+        self._skipped: dict[str, dict[str, int]] = {}
+        self._supervisor = Supervisor(settings, self._indexed, self._done, self._lost)
+        self._watcher = Watcher(self._path_changed)
+        self._thread: threading.Thread | None = None
         self._closed = False
-        self._thread = threading.Thread(target=self._run, name="index", daemon=True)
+        self._unsaved = False
+        self._saved_at = 0.0
+        self._polled_at = self._told_at = time.monotonic()
+        for folder in folders:
+            self.add_folder(Path(folder))
 
     def start(self) -> None:
-        for folder in self._folders:
-            self._later(partial(self._scan, folder))
-        self._thread.start()
+        """Begins to index and to watch in the background."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="index", daemon=True)
+            self._thread.start()
 
     def close(self) -> None:
+        """Ends the worker, the watcher and the threads; keeps what was indexed for the next session."""
         with self._wake:
             self._closed = True
             self._wake.notify()
+        self._supervisor.close()
+        if self._thread is not None:
+            self._thread.join(timeout=5)
 
     def add_folder(self, path: Path) -> None:
-        folder = Path(path).resolve()
-        self._folders.append(folder)
-        self._later(lambda: self._scan(folder))
+        with self._wake:
+            self._open_folder(Path(path))
 
     def remove_folder(self, path: Path) -> None:
-        folder = Path(path).resolve()
-        with contextlib.suppress(ValueError):
-            self._folders.remove(folder)
-        self._later(lambda: self._index.remove_root(str(folder)))
+        with self._wake:
+            root = self._folders.remove(Path(path))
+            self._changes.forget(root)
+            self._open = {key: text for key, text in self._open.items() if key[0] != root}
+            self._polling.pop(root, None)
+            self._skipped.pop(root, None)
+            self._ready.clear()
+            self._wake.notify()
 
     def document_opened_or_changed(self, path: Path, text: str) -> None:
-        self._open[Path(path)] = text
-        self._later(lambda: self._update(Path(path)))
+        """The editor's text counts, whatever the disk says, until the document is closed."""
+        with self._wake:
+            place = self._folders.locate(path)
+            if place is not None:
+                self._open[place] = text
+                self._changes.document(*place, text, time.monotonic())
+                self._stir()
 
     def document_closed(self, path: Path) -> None:
-        self._open.pop(Path(path), None)
-        self._later(lambda: self._update(Path(path)))
+        with self._wake:
+            place = self._folders.locate(path)
+            if place is not None:
+                self._open.pop(place, None)
+                self._changes.closed(*place, time.monotonic())
+                self._stir()
 
     def files_changed(self, paths: Iterable[Path]) -> None:
+        """Paths that the editor says were created, changed, renamed or deleted."""
         for path in paths:
-            self._later(partial(self._update, Path(path)))
+            with self._wake:
+                place = self._folders.locate(path)
+            if place is not None:
+                self._path_changed(*place)
 
     def wait_until_ready(self, timeout: float) -> bool:
-        return self._idle.wait(timeout)
+        """Waits until all that was noted so far is in the index; False after ``timeout`` seconds."""
+        return self._ready.wait(timeout)
 
     def status(self) -> IndexStatus:
-        state = "empty" if not self._folders else "ready" if self._idle.is_set() else "indexing"
         skipped: Counter[str] = Counter()
         for counts in list(self._skipped.values()):
             skipped.update(counts)
-        return IndexStatus(self._index.files, self._index.chunks, state, self._index.bytes, dict(skipped))
+        if self._supervisor.failed:
+            state = "failed"
+        elif not self._folders:
+            state = "empty"
+        else:
+            state = "ready" if self._ready.is_set() else "indexing"
+        index = self._index
+        polling = "; ".join(dict.fromkeys(why for why in list(self._polling.values()) if why))
+        return IndexStatus(index.files, index.chunks, state, index.bytes, dict(skipped), polling)
 
     def query(self, caret: Caret, limit: int = 24) -> list[ScoredChunk]:
-        return self._index.query(caret, limit)
+        return self._index.query(replace(caret, root=self._folders.real(caret.root)), limit)
 
-    def _later(self, work: Callable[[], None]) -> None:
+    def all_chunks(self) -> list[Chunk]:
+        """Every chunk in the index."""
+        with self._writing:
+            return list(self._index.all_chunks())
+
+    # What is noted, under the lock `_wake`.
+
+    def _open_folder(self, path: Path) -> None:
+        root = self._folders.add(path)
+        self._to_watch.append(root)
+        self._changes.scan(root, time.monotonic())
+        self._stir()
+
+    def _path_changed(self, root: str, path: str) -> None:
         with self._wake:
-            self._idle.clear()
-            self._work.append(work)
-            self._wake.notify()
+            self._changes.path(root, path, time.monotonic())
+            if self._changes:
+                self._stir()
+
+    def _stir(self) -> None:
+        self._ready.clear()
+        self._wake.notify()
+
+    # The thread that sends work.
 
     def _run(self) -> None:
+        self._restore()
         while True:
             with self._wake:
-                while not self._work and not self._closed:
-                    self._idle.set()
-                    if self._on_status:
-                        self._on_status(self.status())
-                    self._wake.wait()
                 if self._closed:
-                    return
-                work = self._work.popleft()
-            work()
+                    break
+                due = self._changes.seconds_until_due(time.monotonic())
+                if due != 0.0 and not self._to_watch:
+                    self._settle()
+                    self._wake.wait(_TICK_SECONDS if due is None else min(due, _TICK_SECONDS))
+            self._step(time.monotonic())
+        self._watcher.close()
+        self._save()
 
-    def _scan(self, folder: Path) -> None:
-        walker = Walker(folder, self._settings)
-        for found in walker.walk():
-            if self._closed:
+    def _step(self, now: float) -> None:
+        """Everything that is due now, once."""
+        with self._wake:
+            to_watch, self._to_watch = self._to_watch, []
+            work = self._changes.take(now)
+        self._drop_closed_folders()
+        for root in to_watch:
+            self._watch(root)
+        for root in work.scans:
+            if root in self._folders:
+                with self._writing:
+                    known = self._index.stamps(root)
+                self._supervisor.scan(root, known)
+        for root, paths in work.paths.items():
+            self._supervisor.update(root, paths)
+        for root, path, text in work.documents:
+            self._supervisor.document(root, path, text)
+        self._supervisor.check(now)
+        self._poll(now)
+        if self._unsaved and self._ready.is_set() and now - self._saved_at > _SAVE_SECONDS:
+            self._save()
+
+    def _watch(self, root: str) -> None:
+        if not self._settings.watch:
+            return
+        why = self._watcher.watch(root) if Path(root).is_dir() else "the folder does not exist"
+        if why:
+            log.warning("changes in %s are noticed by polling: %s", root, why)
+        self._polling[root] = why
+
+    def _poll(self, now: float) -> None:
+        """Scans the folders that cannot be watched, and waits for those that are gone to come back."""
+        if not self._settings.watch or now - self._polled_at < self._settings.poll_seconds:
+            return
+        self._polled_at = now
+        for root in list(self._folders):
+            exists = Path(root).is_dir()
+            if exists and self._polling.get(root):
+                self._watcher.unwatch(root)
+                self._watch(root)
+                with self._wake:
+                    self._changes.scan(root, now)
+            elif not exists and not self._polling.get(root):
+                self._polling[root] = "the folder does not exist"
+
+    def _drop_closed_folders(self) -> None:
+        known = {root for root in self._index.roots() if root not in self._folders}
+        for root in known:
+            self._watcher.unwatch(root)
+            self._supervisor.forget(root)
+            with self._writing:
+                self._index.remove_root(root)
+
+    # The thread that takes over results.
+
+    def _indexed(self, message: Indexed) -> None:
+        with self._wake:
+            if message.root not in self._folders:
                 return
-            self._read(folder, walker, found.path, Stamp(found.size, found.modified_ns))
-        self._skipped[folder] = walker.skipped
+            opened = {path for root, path in self._open if root == message.root}
+        batch = unpack_batch(message)
+        unwanted = opened if not message.from_editor else {e.path for e in batch.files} - opened
+        with self._writing:
+            self._index.apply(batch, message.root, unwanted)
+            for path in message.gone:
+                if message.from_editor or path not in opened:
+                    self._index.remove_below(path, message.root)
+            self._unsaved = True
+        now = time.monotonic()
+        if now - self._told_at > _STATUS_SECONDS:
+            self._tell()
 
-    def _update(self, path: Path) -> None:
-        for folder in self._folders:
-            if path.is_relative_to(folder):
-                walker = Walker(folder, self._settings)
-                relative = path.relative_to(folder).as_posix()
-                found = walker.find(relative)
-                if found is None and not (path in self._open and walker.allows(relative)):
-                    self._index.remove(relative, str(folder))
-                else:
-                    self._read(folder, walker, relative, Stamp(*found[1:]) if found else Stamp())
-                return
+    def _done(self, job: Job, done: Done) -> None:
+        with self._wake:
+            if done.skipped is not None:
+                self._skipped[job.root] = done.skipped
+            if done.scan_again and job.root in self._folders:
+                self._changes.scan(job.root, time.monotonic())
+            self._wake.notify()
 
-    def _read(self, folder: Path, walker: Walker, relative: str, stamp: Stamp) -> None:
-        text: str | Skip | None = self._open.get(folder / relative)
-        if text is None:
+    def _lost(self, jobs: list[Job]) -> None:
+        now = time.monotonic()
+        with self._wake:
+            for job in jobs:
+                if isinstance(job, Scan):
+                    self._changes.scan(job.root, now)
+                elif isinstance(job, Update):
+                    for path in job.paths:
+                        self._changes.path(job.root, path, now)
+                elif isinstance(job, Document) and (job.root, job.path) in self._open:
+                    self._changes.document(job.root, job.path, self._open[job.root, job.path], now)
+            self._wake.notify()
+
+    def _settle(self) -> None:
+        """Says that all is done, when all is done."""
+        if not self._ready.is_set() and not self._changes and not self._supervisor.busy:
+            self._ready.set()
+            self._tell()
+
+    def _tell(self) -> None:
+        self._told_at = time.monotonic()
+        if self._on_status is not None:
             try:
-                text = read_text(folder / relative, self._settings)
-            except FileNotFoundError:
-                text = None
-        if isinstance(text, str):
-            self._index.apply(analyse([Source(relative, text, stamp)], self._settings), str(folder))
-        else:
-            if text is not None:
-                walker.skipped[text.reason] += 1
-            self._index.remove(relative, str(folder))
+                self._on_status(self.status())
+            except Exception:
+                log.exception("the listener for the index's status failed")
+
+    # Between sessions.
+
+    def _restore(self) -> None:
+        if not self._settings.persist or not self._folders:
+            return
+        path = persist.cache_file(list(self._folders))
+        saved = persist.load(path, persist.fingerprint(self._settings))
+        if saved is not None:
+            with self._writing:
+                self._index.restore(saved)
+            self._tell()
+
+    def _save(self) -> None:
+        if not self._settings.persist or not self._unsaved or not self._folders:
+            return
+        self._unsaved, self._saved_at = False, time.monotonic()
+        with self._writing:
+            saved = self._index.saved()
+        try:
+            persist.save(persist.cache_file(list(self._folders)), saved, persist.fingerprint(self._settings))
+        except OSError as error:
+            log.warning("the index cannot be kept for the next session: %s", error)

@@ -1,4 +1,4 @@
-"""Immutable pieces of an inverted index: for every term, the chunks that hold it, all in three flat arrays."""
+"""Immutable pieces of an inverted index: for every term, the chunks that hold it, in three arrays."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def merge(older: Segment, newer: Segment) -> Segment:
 
 
 def _scatter(target: ChunkIds, starts: Offsets, segment: Segment) -> None:
-    """Copies every run of the segment to its start in ``target``, in steps that leave the interpreter free."""
+    """Copies every run of the segment to its start in ``target``, in steps that free the interpreter."""
     shift = starts - segment.offsets[:-1]
     for first in range(0, segment.size, _COPY_STEP):
         last = min(first + _COPY_STEP, segment.size)

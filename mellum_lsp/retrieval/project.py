@@ -6,7 +6,7 @@ serialised by the caller; `query` may run beside a writer in any number of threa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,14 +49,22 @@ class View:
     file_of_chunk: npt.NDArray[np.int32]
 
 
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A whole index as one batch, with the folder of each of its files."""
+
+    roots: list[str]
+    batch: Batch
+
+
 class ProjectIndex:
     """Files by path; add a file again to replace it."""
 
     def __init__(
-        self, settings: IndexSettings = IndexSettings(), rank_settings: RankSettings = RankSettings()
+        self, settings: IndexSettings | None = None, rank_settings: RankSettings | None = None
     ) -> None:
-        self._settings = settings
-        self._rank_settings = rank_settings
+        self._settings = settings or IndexSettings()
+        self._rank_settings = rank_settings or RankSettings()
         self._places: dict[FileKey, int] = {}
         self._dead_chunks = 0
         self._chunks = 0
@@ -77,6 +85,10 @@ class ProjectIndex:
         """Of indexed text, as UTF-8."""
         return self._text_bytes
 
+    def roots(self) -> set[str]:
+        """The folders of which there are files."""
+        return {root for root, _ in list(self._places)}
+
     def stamps(self, root: str = "") -> dict[str, Stamp]:
         """What each file of a folder looked like on disk when it was read."""
         files = self._view.files
@@ -90,10 +102,11 @@ class ProjectIndex:
         """Indexes many ``(path, text)`` at once, faster than one by one."""
         self.apply(analyse((Source(path, text) for path, text in sources), self._settings), root)
 
-    def apply(self, batch: Batch, root: str = "") -> None:
-        """Takes over files that were analysed, perhaps in another process."""
+    def apply(self, batch: Batch, root: str = "", unwanted: Container[str] = ()) -> None:
+        """Takes over files that were analysed, perhaps in another process, but for ``unwanted`` paths."""
         for entry in batch.files:
-            self.remove(entry.path, root)
+            if entry.path not in unwanted:
+                self.remove(entry.path, root)
         view = self._view
         first = _append(view.tokens, batch.tokens)
         _append(view.lines, batch.lines)
@@ -102,10 +115,13 @@ class ProjectIndex:
         for entry in batch.files:
             place = len(view.files)
             view.files.append(Placed(root, entry, first))
-            self._places[root, entry.path] = place
             file_of_chunk[first : first + entry.chunks] = place
             first += entry.chunks
             self._text_bytes += entry.text_bytes
+            if entry.path in unwanted:
+                self._bury(place, view, file_of_chunk)
+            else:
+                self._places[root, entry.path] = place
         self._chunks = first
         self._view = View(view.tokens, view.lines, view.names, view.files, file_of_chunk)
 
@@ -114,17 +130,19 @@ class ProjectIndex:
         place = self._places.pop((root, path), None)
         if place is None:
             return False
-        view = self._view
-        placed = view.files[place]
-        chunks = np.arange(placed.first_chunk, placed.first_chunk + placed.entry.chunks)
-        for index in (view.tokens, view.lines, view.names):
-            index.remove(chunks)
-        view.file_of_chunk[chunks] = -1
-        self._text_bytes -= placed.entry.text_bytes
-        self._dead_chunks += len(chunks)
+        self._bury(place, self._view, self._view.file_of_chunk)
         if self._dead_chunks > max(_RENUMBER_FROM_CHUNKS, self._chunks // 3):
             self._renumber()
         return True
+
+    def remove_below(self, path: str, root: str = "") -> None:
+        """Forgets a file, or all files of a folder, whichever ``path`` was."""
+        if self.remove(path, root):
+            return
+        folder = path + "/"
+        for of, known in list(self._places):
+            if of == root and known.startswith(folder):
+                self.remove(known, root)
 
     def remove_root(self, root: str) -> None:
         """Forgets all files of a workspace folder."""
@@ -144,12 +162,45 @@ class ProjectIndex:
             for number in range(placed.entry.chunks):
                 yield self._cut_files.chunk(placed.entry, number)
 
-    def _renumber(self) -> None:
-        """Drops the dead chunks. Builds everything anew beside the old, which queries may still be reading."""
+    def saved(self) -> Saved:
+        """All that is needed to have the same index again, without what is dead."""
+        numbers, _ = self._numbers_of_living()
         view = self._view
-        alive = view.file_of_chunk[: self._chunks] >= 0
-        count = int(alive.sum())
-        numbers = np.where(alive, np.cumsum(alive) - 1, -1)
+        files = sorted(
+            (view.files[place] for place in self._places.values()), key=lambda one: one.first_chunk
+        )
+        tables = [SetTable(*index.exported(numbers)) for index in (view.tokens, view.lines, view.names)]
+        return Saved(
+            [placed.root for placed in files], Batch(tuple(placed.entry for placed in files), *tables)
+        )
+
+    def restore(self, saved: Saved) -> None:
+        """Takes over what `saved` gave, into an empty index."""
+        self.apply(saved.batch)
+        files = self._view.files
+        self._places.clear()
+        for place, root in enumerate(saved.roots):
+            files[place] = Placed(root, files[place].entry, files[place].first_chunk)
+            self._places[files[place].key] = place
+
+    def _bury(self, place: int, view: View, file_of_chunk: npt.NDArray[np.int32]) -> None:
+        placed = view.files[place]
+        chunks = np.arange(placed.first_chunk, placed.first_chunk + placed.entry.chunks)
+        for index in (view.tokens, view.lines, view.names):
+            index.remove(chunks)
+        file_of_chunk[chunks] = -1
+        self._text_bytes -= placed.entry.text_bytes
+        self._dead_chunks += len(chunks)
+
+    def _numbers_of_living(self) -> tuple[npt.NDArray[np.int64], int]:
+        """The new number of every chunk, negative for dead ones, and how many live."""
+        alive = self._view.file_of_chunk[: self._chunks] >= 0
+        return np.where(alive, np.cumsum(alive) - 1, -1), int(alive.sum())
+
+    def _renumber(self) -> None:
+        """Drops the dead chunks. Builds all anew beside the old, which queries may still read."""
+        view = self._view
+        numbers, count = self._numbers_of_living()
         files: list[Placed] = []
         file_of_chunk = np.full(count, -1, np.int32)
         for key, place in self._places.items():

@@ -1,8 +1,10 @@
-"""Cuts a file into chunks at syntactic boundaries, or into overlapping windows of lines where it has no syntax.
+"""Cuts a file into chunks at syntactic boundaries, or into overlapping windows of lines where it has no
+syntax.
 
 What holds for the chunks of every file: together they cover every line that is not blank; each keeps within
-`IndexSettings.max_chunk_lines` and ``max_chunk_characters`` (but for a single longer line); syntactic chunks do
-not overlap; and a syntax node that fits into those bounds, a small function above all, is never split.
+`IndexSettings.max_chunk_lines` and ``max_chunk_characters`` (but for a single longer line); syntactic
+chunks do not overlap; and a syntax node that fits into those bounds, a small function above all, is never
+split.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ def cut_chunks(text: str, language: Language | None, settings: IndexSettings) ->
 
 
 def line_windows(lines: list[str], settings: IndexSettings) -> list[Span]:
-    """Overlapping windows: half as many lines again as the usual chunk, a third shared with the next window."""
+    """Overlapping windows: half as long again as the usual chunk, a third shared with the next."""
     size, step = settings.chunk_lines * 3 // 2, settings.chunk_lines
     spans: list[Span] = []
     start = 0
@@ -168,7 +170,7 @@ class _Cutter:
         return scope if header in scope else (*scope, header)
 
     def _emit(self, start: int, end: int, scope: tuple[int, ...]) -> None:
-        """Adds a piece; lines since the last one (blank, or between nodes) go to it; shared lines are glued."""
+        """Adds a piece; lines since the last one go to it; shared lines are glued."""
         done = self._pieces[-1].end if self._pieces else 0
         if end <= done:
             return
@@ -198,7 +200,7 @@ class _Cutter:
         self._emit(end, end, scope)
 
     def _gather(self) -> list[Span]:
-        """Joins neighbours of one scope up to the usual size, headers to their bodies, closing lines to theirs."""
+        """Joins neighbours of one scope up to the usual size, headers to bodies, closing lines to theirs."""
         spans: list[Span] = []
         following = [*self._pieces[1:], Span(0, 0)] if self._pieces else []
         for piece, next_piece in zip(self._pieces, following, strict=True):

@@ -1,8 +1,8 @@
 """Which paths of a folder git, ripgrep or the user ignore: nested rule files, the nearest one first.
 
 Order of precedence as in git, highest first: our own setting, then folder by folder from the path upwards its
-``.ignore`` and its ``.gitignore``, then ``.git/info/exclude``, then the user's global excludes. What lies in an
-ignored folder is ignored, whatever deeper rules say.
+``.ignore`` and its ``.gitignore``, then ``.git/info/exclude``, then the user's global excludes. What lies
+in an ignored folder is ignored, whatever deeper rules say.
 """
 
 from __future__ import annotations

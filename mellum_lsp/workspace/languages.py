@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """``id`` is the LSP language identifier; ``grammar`` the tree-sitter grammar, None where lines must do."""
+    """``id`` is the LSP language identifier; ``grammar`` the tree-sitter grammar, None: lines must do."""
 
     id: str
     grammar: str | None

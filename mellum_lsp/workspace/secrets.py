@@ -6,7 +6,8 @@ import re
 
 _NAMES = re.compile(
     r"""(?ix) ^(?:
-      \.env(?:\..*|rc)? | .*\.env | \.netrc | _netrc | \.pgpass | \.htpasswd | \.npmrc | \.pypirc | \.dockercfg
+      \.env(?:\..*|rc)? | .*\.env | \.netrc | _netrc | \.pgpass | \.htpasswd | \.npmrc
+    | \.pypirc | \.dockercfg
     | \.git-credentials | \.my\.cnf | \.s3cfg | \.boto | \.vault[-_]?token | \.terraformrc | \.kube\.?config
     | kubeconfig(?:\..*)? | .*\.kubeconfig | .*\.tfstate(?:\..*)? | .*\.(?:auto\.)?tfvars(?:\.json)?
     | .*\.(?:pem|key|p12|pfx|jks|keystore|asc|gpg|pgp|kdbx?|ppk|ovpn|der|crt\.key|p8|pkcs12|mobileprovision)

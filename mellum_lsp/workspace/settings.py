@@ -9,10 +9,13 @@ from dataclasses import dataclass
 class IndexSettings:
     """Typed defaults of the index.
 
-    ``exclude`` are gitignore patterns on top of the project's own ignore files; ``languages`` limits the index
-    to these LSP language identifiers (None: all). ``chunk_lines`` is the size up to which neighbouring small
-    pieces are gathered into one chunk, ``max_chunk_lines`` and ``max_chunk_characters`` bound every chunk.
-    ``parse_ms`` is the longest that one file may keep the parser; afterwards it is cut by lines.
+    ``exclude`` are gitignore patterns on top of the project's own ignore files; ``languages`` limits the
+    index to these LSP language identifiers (None: all). ``chunk_lines`` is the size up to which
+    neighbouring small pieces are gathered into one chunk, ``max_chunk_lines`` and ``max_chunk_characters``
+    bound every chunk. ``parse_ms`` is the longest that one file may keep the parser; afterwards it is cut
+    by lines. ``debounce_ms`` and ``document_debounce_ms`` are how long the disk and a document must be
+    quiet before they are looked at; ``poll_seconds`` is how often a folder that cannot be watched is
+    compared with the index.
     """
 
     exclude: tuple[str, ...] = ()
@@ -25,5 +28,6 @@ class IndexSettings:
     parse_ms: int = 1000
     watch: bool = True
     poll_seconds: float = 5.0
-    debounce_ms: int = 50
+    debounce_ms: int = 15
+    document_debounce_ms: int = 200
     persist: bool = True

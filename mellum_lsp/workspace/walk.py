@@ -15,7 +15,7 @@ from mellum_lsp.workspace.settings import IndexSettings
 
 
 class FoundFile(NamedTuple):
-    """A file on disk: its path relative to the folder, with ``/``, its size in bytes and when it was changed."""
+    """A file on disk: its path in the folder, with ``/``, its size in bytes and when it was changed."""
 
     path: str
     size: int

@@ -1,0 +1,79 @@
+"""The parent's side of the index worker: started at the first request, ended with the parent or when idle."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from mellum_lsp.retrieval.messages import Reply, Request, read_reply, write_message
+
+
+class WorkerProcess:
+    """One run of the worker. Replies come on a thread of its own, then ``on_end`` once, with the path in
+    hand.
+
+    The path is None where the worker ended in peace. Raises `OSError` where no process can be started.
+    """
+
+    def __init__(self, on_reply: Callable[[Reply], None], on_end: Callable[[str | None], None]) -> None:
+        self._on_reply = on_reply
+        self._on_end = on_end
+        self._sending = threading.Lock()
+        descriptor, name = tempfile.mkstemp(prefix="mellum-index-")
+        os.close(descriptor)
+        self._progress = Path(name)
+        # -P: the folder that the server was started in is not to be searched for modules.
+        command = [sys.executable, "-P", "-m", "mellum_lsp.retrieval.worker", name]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        self._thread = threading.Thread(target=self._listen, name="index-replies", daemon=True)
+        self._thread.start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def send(self, request: Request) -> bool:
+        """Sends a request; False where the worker has ended."""
+        stream = self._process.stdin
+        try:
+            with self._sending:
+                write_message(cast(BinaryIO, stream), request)
+        except (OSError, ValueError):
+            return False
+        return True
+
+    def path_in_hand(self) -> str | None:
+        """The absolute path that the worker is reading or cutting just now."""
+        try:
+            line = self._progress.read_bytes().partition(b"\n")[0]
+        except OSError:
+            return None
+        return line.decode("utf-8", "surrogateescape") or None
+
+    def end(self) -> None:
+        """Ends the worker at once, whatever it does. ``on_end`` follows."""
+        with contextlib.suppress(OSError):
+            self._process.kill()
+
+    def _listen(self) -> None:
+        stream = cast(BinaryIO, self._process.stdout)
+        with contextlib.suppress(EOFError, OSError, ValueError):
+            while True:
+                self._on_reply(read_reply(stream))
+        code = self._process.wait()
+        path = self.path_in_hand() if code != 0 else None
+        with contextlib.suppress(OSError):
+            self._progress.unlink()
+        for pipe in (cast(BinaryIO, self._process.stdin), stream):
+            with contextlib.suppress(OSError):
+                pipe.close()
+        self._on_end(path)
