@@ -21,7 +21,7 @@ FEWEST_TOKENS = 24
 
 _REPLY_TOKENS_IN_TARGET = 10
 _OVERHEAD_MS = 10.0
-_LONGEST_TYPING_TOKENS = 64
+_LONGEST_TYPING_TOKENS = 192
 _FEWEST_TOKENS_WITH_CONTEXT = 512
 
 
@@ -77,8 +77,9 @@ def full_budget(capacity: Capacity, settings: PlanSettings | None = None) -> Bud
     total = max(FEWEST_TOKENS, min(wanted, capacity.context_tokens - settings.reply_tokens))
     return Budget(
         total_tokens=total,
-        prefix_tokens=min(LONGEST_PREFIX_TOKENS, total // 2),
-        suffix_tokens=min(LONGEST_SUFFIX_TOKENS, total // 6),
+        # What is left, a good third, is for the project's context.
+        prefix_tokens=min(LONGEST_PREFIX_TOKENS, total * 2 // 5),
+        suffix_tokens=min(LONGEST_SUFFIX_TOKENS, total // 8),
         context_tokens=total,
         keystroke_tokens=_tokens_within_target(capacity, settings),
         typing_tokens=min(_LONGEST_TYPING_TOKENS, total // 8),
@@ -97,7 +98,7 @@ def micro_budget(capacity: Capacity, settings: PlanSettings | None = None) -> Bu
     return Budget(
         total_tokens=total,
         prefix_tokens=min(full.prefix_tokens, total * 2 // 3),
-        suffix_tokens=min(full.suffix_tokens, total // 4),
+        suffix_tokens=min(full.suffix_tokens, total // 5),
         context_tokens=total if total >= _FEWEST_TOKENS_WITH_CONTEXT else 0,
         keystroke_tokens=within_target,
         typing_tokens=min(_LONGEST_TYPING_TOKENS, total // 8),

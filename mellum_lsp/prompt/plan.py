@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from mellum_lsp.domain import Caret, Chunk, Marker, Prompt, ScoredChunk
 from mellum_lsp.prompt.budget import Budget, Capacity, PlanSettings, full_budget, micro_budget
@@ -115,6 +116,7 @@ def make_plan(
 
     The rendered prompt has at most ``budget.total_tokens`` tokens, counted segment by segment.
     """
+    asked, count = count, lru_cache(maxsize=None)(count)  # counting may ask another process
     path = _shown_path(caret.path, budget.total_tokens // 4, count)
     room = budget.total_tokens - budget.typing_tokens
     room -= prompt_tokens(dialect.render(path, _EMPTY, ()), count)
@@ -129,7 +131,8 @@ def make_plan(
     own_window = _lines_shown(caret, geometry)
     others = [scored for scored in chunks if not _overlaps(scored.chunk, caret.path, own_window)]
     held = select(others, context_room, _cost(dialect, path, count))
-    return _within_budget(replace(plan, chunks=held, context=context_files(held)), caret)
+    plan = _within_budget(replace(plan, chunks=held, context=context_files(held)), caret)
+    return replace(plan, count=asked)
 
 
 def prompt_tokens(prompt: Prompt, count: Count) -> int:

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 Count = Callable[[str], int]
@@ -31,6 +32,9 @@ _CLOSERS = re.compile(r"[)\]}\"'`]*")
 _QUOTES = "\"'`"
 _BEHIND_A_CLOSER = frozenset(" \t\n;:.,=)]}>")
 """In front of these, editors close brackets and quotes; a quote in front of anything else opens a string."""
+
+_USUAL_CHARACTERS_PER_TOKEN = 3.0
+_MOST_GUESSES = 5
 
 _WORD_CHARACTERS = re.compile(r"\w*")
 _LONGEST_WORD = 48
@@ -114,19 +118,19 @@ def fit(text: str, offset: int, prefix_tokens: int, suffix_tokens: int, count: C
 def longest_tail(text: str, start: int, end: int, tokens: int, count: Count) -> int:
     """Where the longest tail of ``text[start:end]`` begins that has at most ``tokens`` tokens.
 
-    It never begins inside a character and begins at a word where one is near. ``count`` is called some twenty
-    times at most, on no more than `MAX_CHARACTERS_PER_TOKEN` characters per token.
+    It never begins inside a character and begins at a word where one is near. No more than
+    `MAX_CHARACTERS_PER_TOKEN` characters per token are looked at.
     """
-    start = max(start, end - tokens * MAX_CHARACTERS_PER_TOKEN)
-    cut_off = _shortest_cut(end - start, lambda characters: count(text[start + characters : end]) <= tokens)
-    begin = start + cut_off
-    if cut_off == 0 and _is_boundary(text, begin):
+    longest = min(end - start, tokens * MAX_CHARACTERS_PER_TOKEN)
+    begin = end - _longest(range(longest + 1), tokens, lambda length: count(text[end - length : end]))
+    if begin == start:
         return begin
     while begin < end and _continues_character(text, begin):
         begin += 1
-    word = _WORD_CHARACTERS.match(text, begin, min(begin + _LONGEST_WORD, end))
-    if word and begin > 0 and _is_word(text[begin - 1]) and word.end() < end:
-        begin = word.end()
+    if begin > 0 and _is_word(text[begin - 1]):
+        word = _WORD_CHARACTERS.match(text, begin, min(begin + _LONGEST_WORD, end))
+        if word and word.end() < end:
+            begin = word.end()
     # A tail of a tail may, in rare tokenisations, have more tokens than the tail.
     while begin < end and count(text[begin:end]) > tokens:
         begin += 1
@@ -135,9 +139,8 @@ def longest_tail(text: str, start: int, end: int, tokens: int, count: Count) -> 
 
 def longest_head(text: str, start: int, end: int, tokens: int, count: Count) -> int:
     """Where the longest head of ``text[start:end]`` ends that has at most ``tokens`` tokens."""
-    end = min(end, start + tokens * MAX_CHARACTERS_PER_TOKEN)
-    cut_off = _shortest_cut(end - start, lambda characters: count(text[start : end - characters]) <= tokens)
-    end -= cut_off
+    longest = min(end - start, tokens * MAX_CHARACTERS_PER_TOKEN)
+    end = start + _longest(range(longest + 1), tokens, lambda length: count(text[start : start + length]))
     while end > start and (_continues_character(text, end) or count(text[start:end]) > tokens):
         end -= 1
     return end
@@ -147,60 +150,39 @@ def _fit_prefix(text: str, offset: int, tokens: int, count: Count) -> tuple[int,
     """Start line and start column."""
     line_start = text.rfind("\n", 0, offset) + 1
     caret_line = text.count("\n", 0, line_start)
-    if _is_too_long(text, line_start, offset, tokens, count):
-        return caret_line, longest_tail(text, line_start, offset, tokens, count) - line_start
     starts = [line_start]
-    spent = count(text[line_start:offset])
-    while starts[-1] > 0:
-        line_end = starts[-1]
-        start = text.rfind("\n", 0, line_end - 1) + 1
-        if line_end - start > (tokens - spent) * MAX_CHARACTERS_PER_TOKEN:
-            break
-        spent += count(text[start:line_end])
-        if spent > tokens:
-            break
-        starts.append(start)
-    # Lines counted one by one may cost a little less than the same lines in one piece.
-    while len(starts) > 1 and count(text[starts[-1] : offset]) > tokens:
-        starts.pop()
-    lines_above = len(starts) - 1
+    longest = tokens * MAX_CHARACTERS_PER_TOKEN
+    while starts[-1] > 0 and offset - starts[-1] <= longest and len(starts) <= tokens:
+        starts.append(text.rfind("\n", 0, starts[-1] - 1) + 1)
+    lengths = [offset - start for start in starts if offset - start <= longest]
+    lines_above = _longest_index(lengths, tokens, lambda length: count(text[offset - length : offset]))
+    if lines_above < 0:
+        return caret_line, longest_tail(text, line_start, offset, tokens, count) - line_start
     start_line = caret_line - lines_above
-    if start_line > 0:
-        grid = PREFIX_GRID_LINES
-        while grid > max(1, (lines_above + 1) // 2):
-            grid //= 2
-        snapped = -(-start_line // grid) * grid
-        # Fewer lines may, in rare tokenisations, have more tokens.
-        while snapped > start_line and count(text[starts[caret_line - snapped] : offset]) > tokens:
-            snapped -= 1
-        start_line = snapped
-    return start_line, 0
+    if start_line == 0:
+        return 0, 0
+    grid = PREFIX_GRID_LINES
+    while grid > max(1, (lines_above + 1) // 2):
+        grid //= 2
+    snapped = -(-start_line // grid) * grid
+    # Fewer lines may, in rare tokenisations, have more tokens.
+    while snapped > start_line and count(text[starts[caret_line - snapped] : offset]) > tokens:
+        snapped -= 1
+    return snapped, 0
 
 
 def _fit_suffix(text: str, offset: int, tokens: int, count: Count) -> tuple[int, int | None]:
     """Lines below the caret's line, and the most characters of the suffix where even one line is too much."""
     behind = offset + len(closers_at(text, offset))
-    end = _line_end(text, behind)
-    if _is_too_long(text, behind, end, tokens, count):
-        return 0, longest_head(text, behind, end, tokens, count) - behind
-    ends = [end]
-    spent = count(text[behind:end])
-    while ends[-1] < len(text) and len(ends) <= MAX_SUFFIX_LINES:
-        start = ends[-1]
-        end = _line_end(text, start)
-        if end - start > (tokens - spent) * MAX_CHARACTERS_PER_TOKEN:
-            break
-        spent += count(text[start:end])
-        if spent > tokens:
-            break
-        ends.append(end)
-    while len(ends) > 1 and count(text[behind : ends[-1]]) > tokens:
-        ends.pop()
-    return len(ends) - 1, None
-
-
-def _is_too_long(text: str, start: int, end: int, tokens: int, count: Count) -> bool:
-    return end - start > tokens * MAX_CHARACTERS_PER_TOKEN or count(text[start:end]) > tokens
+    ends = [_line_end(text, behind)]
+    longest = tokens * MAX_CHARACTERS_PER_TOKEN
+    while ends[-1] < len(text) and ends[-1] - behind <= longest and len(ends) <= MAX_SUFFIX_LINES:
+        ends.append(_line_end(text, ends[-1]))
+    lengths = [end - behind for end in ends if end - behind <= longest]
+    lines_below = _longest_index(lengths, tokens, lambda length: count(text[behind : behind + length]))
+    if lines_below < 0:
+        return 0, longest_head(text, behind, ends[0], tokens, count) - behind
+    return lines_below, None
 
 
 def _line_end(text: str, offset: int) -> int:
@@ -208,27 +190,34 @@ def _line_end(text: str, offset: int) -> int:
     return newline + 1 if newline >= 0 else len(text)
 
 
-def _shortest_cut(length: int, fits: Callable[[int], bool]) -> int:
-    """How many characters of ``length`` must go at least until the rest fits; all where nothing does."""
-    if fits(0):
-        return 0
-    too_few, enough = 0, length
-    while enough - too_few > 1:
-        middle = (too_few + enough) // 2
-        if fits(middle):
-            enough = middle
+def _longest(lengths: Sequence[int], tokens: int, measure: Callable[[int], int]) -> int:
+    """The longest of ``lengths`` (rising) that has at most ``tokens`` tokens, 0 where none has."""
+    index = _longest_index(lengths, tokens, measure)
+    return lengths[index] if index >= 0 else 0
+
+
+def _longest_index(lengths: Sequence[int], tokens: int, measure: Callable[[int], int]) -> int:
+    """The index of the longest of ``lengths`` (rising) with at most ``tokens`` tokens, -1 where none has.
+
+    Counting may mean asking another process, so the next length is guessed from the tokens that the last one
+    had: four or five calls find the longest among hundreds of lines.
+    """
+    fits, too_long = -1, len(lengths)
+    characters_per_token = _USUAL_CHARACTERS_PER_TOKEN
+    guesses = 0
+    while too_long - fits > 1:
+        index = bisect_right(lengths, tokens * characters_per_token) - 1
+        if guesses >= _MOST_GUESSES:
+            index = (fits + too_long) // 2
+        index = min(max(index, fits + 1), too_long - 1)
+        spent = measure(lengths[index])
+        if spent <= tokens:
+            fits = index
         else:
-            too_few = middle
-    return enough
-
-
-def _is_boundary(text: str, offset: int) -> bool:
-    """Whether neither a character nor a word is cut in two at ``offset``."""
-    if offset == 0 or offset >= len(text):
-        return True
-    return not _continues_character(text, offset) and not (
-        _is_word(text[offset - 1]) and _is_word(text[offset])
-    )
+            too_long = index
+        characters_per_token = lengths[index] / max(spent, 1)
+        guesses += 1
+    return fits
 
 
 def _continues_character(text: str, offset: int) -> bool:

@@ -160,6 +160,22 @@ class TestFit:
         assert 0 < four_characters(window.prefix) <= 500
         assert four_characters(window.suffix) <= 200
 
+    def test_asks_for_few_counts(self) -> None:
+        """Counting may ask another process, half a millisecond each time."""
+        text = "".join(
+            f"    value_{number} = compute(number={number})\n" * (number % 3) for number in range(900)
+        )
+        calls = []
+
+        def count(part: str) -> int:
+            calls.append(part)
+            return words(part)
+
+        for offset in range(2000, len(text), 1500):
+            calls.clear()
+            fit(text, offset, 700, 200, count)
+            assert len(calls) <= 16
+
     def test_a_megabyte_above_or_below_the_caret_is_not_even_counted(self) -> None:
         long = "x" * 1_000_000 + "\n"
         caret = caret_in(long + "here¦\n" + long)
