@@ -8,7 +8,7 @@ from pathlib import Path
 
 from training.recipe import RecipeError, Run, read_recipe
 
-STAGES = ("base", "corpus", "fim", "sft", "export", "evaluate", "all")
+STAGES = ("base", "corpus", "fim", "context", "sft", "export", "evaluate", "all")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,6 +41,10 @@ def run_stage(stage, recipe, run, options) -> None:
         from training import fim
 
         fim.build(recipe, run)
+    elif stage == "context":
+        from training import context
+
+        context.build(recipe, run)
     elif stage == "sft":
         from training import sft
 

@@ -115,10 +115,14 @@ def _documents(
             continue
         digest = hashlib.sha256(text.encode()).hexdigest()
         is_validation = split == "train" and int(digest[:8], 16) / 2**32 < settings.validation_share
-        yield Document(package, version, licence, path, digest, "validation" if is_validation else split, text)
+        yield Document(
+            package, version, licence, path, digest, "validation" if is_validation else split, text
+        )
 
 
-def _chain(*iterators: Iterator[tuple[str, str, str, str, bytes]]) -> Iterator[tuple[str, str, str, str, bytes]]:
+def _chain(
+    *iterators: Iterator[tuple[str, str, str, str, bytes]],
+) -> Iterator[tuple[str, str, str, str, bytes]]:
     for iterator in iterators:
         yield from iterator
 
@@ -138,7 +142,9 @@ def _wheel_files(
             ]
             licence, evidence = licence_of(metadata, texts)
             if not allowed(licence, settings.licences):
-                print(f"corpus: {name}: licence {licence or 'unknown'!r} ({evidence}) is not allowed, left out")
+                print(
+                    f"corpus: {name}: licence {licence or 'unknown'!r} ({evidence}) is not allowed, left out"
+                )
                 dropped[f"package {name}: licence {licence or 'unknown'}"] += 1
                 continue
             for entry in archive.namelist():
@@ -202,5 +208,9 @@ def _judge(settings: Corpus, path: str, raw: bytes, forbidden: set[str]) -> tupl
 
 def _shingles(text: str) -> set[int]:
     """Hashes of every run of four substantial lines, indentation ignored."""
-    lines = [s for line in text.split("\n") if len(s := line.strip()) > 8 and not s.startswith(("import ", "from "))]
+    lines = [
+        s
+        for line in text.split("\n")
+        if len(s := line.strip()) > 8 and not s.startswith(("import ", "from "))
+    ]
     return {hash(tuple(lines[i : i + 4])) for i in range(len(lines) - 3)}

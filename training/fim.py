@@ -47,7 +47,10 @@ def build(recipe: Recipe, run: Run) -> None:
     rng = random.Random(f"{recipe.seed} validation")
     write_shard(
         run.shards / "validation" / "0000.npz",
-        [tokenise(tokeniser, r) for r in take(examples(recipe.fim, validation, tokeniser, rng), recipe.fim.validation_examples)],
+        [
+            tokenise(tokeniser, r)
+            for r in take(examples(recipe.fim, validation, tokeniser, rng), recipe.fim.validation_examples)
+        ],
     )
     statistics: Counter[str] = Counter()
     samples: list[str] = []

@@ -19,7 +19,10 @@ _CLASSIFIERS = {
 _FREE_TEXT = (
     (re.compile(r"^(the )?mit( license)?$", re.I), "MIT"),
     (re.compile(r"^(new |modified |simplified )?bsd([ -][23][ -]?clause)?( license)?$", re.I), "BSD"),
-    (re.compile(r"^apache([ -](software )?(license)?[, ]*(version )?v?2(\.0)?)?( license)?$", re.I), "Apache-2.0"),
+    (
+        re.compile(r"^apache([ -](software )?(license)?[, ]*(version )?v?2(\.0)?)?( license)?$", re.I),
+        "Apache-2.0",
+    ),
     (re.compile(r"^isc( license)?$", re.I), "ISC"),
     (re.compile(r"^(psf|python software foundation license|psf-2\.0)$", re.I), "PSF-2.0"),
 )

@@ -115,7 +115,10 @@ def parse(text: str) -> Source:
         if is_block:
             inside = [c for c in node.children if c.is_named and c.type != "comment"]
             blocks.append(
-                tuple(Unit(c.type, at(c.start_byte), at(c.end_byte), kind, "", _body_start(c, at)) for c in inside)
+                tuple(
+                    Unit(c.type, at(c.start_byte), at(c.end_byte), kind, "", _body_start(c, at))
+                    for c in inside
+                )
             )
         if kind != "string":  # never cut a string's inner grammar apart
             for index, child in enumerate(node.children):

@@ -96,7 +96,10 @@ def positions_of(lengths: list[int]) -> torch.Tensor:
 def hidden_states(model: LlamaForCausalLM, row: torch.Tensor, lengths: list[int]) -> torch.Tensor:
     """Last hidden states of a packed row: (row, hidden)."""
     output = model.model(
-        input_ids=row.unsqueeze(0), position_ids=positions_of(lengths).to(row.device), lengths=lengths, use_cache=False
+        input_ids=row.unsqueeze(0),
+        position_ids=positions_of(lengths).to(row.device),
+        lengths=lengths,
+        use_cache=False,
     )
     return output.last_hidden_state[0]
 

@@ -57,9 +57,11 @@ class Fim:
     usual_prompt_tokens: int = 500
     max_prompt_tokens: int = 900
     long_prompt_share: float = 0.1
-    validation_examples: int = 96
+    validation_examples: int = 64
     context_chunks: int = 3
     context_tokens: int = 400
+    context_shards: int = 1
+    context_examples_per_shard: int = 500
 
 
 @dataclass(frozen=True)
@@ -74,13 +76,16 @@ class Sft:
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.98)
     clip: float = 1.0
+    served_weights: str = ""
+    """Train on weights rounded as this quantisation will round them (Q4_0), or "" not to."""
+    served_weights_from_share: float = 0.0
     warmup_share: float = 0.02
     decay_share: float = 0.35
     minutes: float = 60.0
     planned_tokens: int = 0
     """0: the time budget alone decides."""
-    validate_every: int = 100
-    checkpoint_minutes: float = 8.0
+    validate_every: int = 60
+    checkpoint_minutes: float = 6.0
     mix: dict[str, float] = field(default_factory=lambda: {"plain": 1.0})
     """Shard folders and their shares; a folder that is still empty is passed over until shards appear."""
     threads: int = 2

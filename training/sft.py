@@ -22,6 +22,7 @@ from transformers import LlamaForCausalLM
 
 from training import model as models
 from training.fim import open_tokeniser
+from training.quantisation import served_weights
 from training.recipe import Recipe, Run, Sft
 from training.shards import Example, Row, RowStream, read_shard
 
@@ -70,7 +71,7 @@ def train(recipe: Recipe, run: Run, minutes: float | None = None, device: str = 
     stream = RowStream(
         run.shards, settings.mix, settings.row_tokens, settings.other_text_weight, recipe.seed, data_state
     )
-    validation = read_shard(run.shards / "validation" / "0000.npz")
+    validation = read_shard(run.shards / "validation" / "0000.npz")[: recipe.fim.validation_examples]
     budget = Budget(settings, minutes)
     rng = np.random.default_rng(recipe.seed + progress.step)
     log = Log(run.metrics)
@@ -88,7 +89,9 @@ def train(recipe: Recipe, run: Run, minutes: float | None = None, device: str = 
         for group in optimiser.param_groups:
             group["lr"] = rate
         row = stream.next_row()
-        loss, middle_loss = step(model, row, settings, rng, device)
+        kind = settings.served_weights if share >= settings.served_weights_from_share else ""
+        with served_weights(model, kind):
+            loss, middle_loss = step(model, row, settings, rng, device)
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
         optimiser.step()
         optimiser.zero_grad(set_to_none=False)
@@ -106,14 +109,15 @@ def train(recipe: Recipe, run: Run, minutes: float | None = None, device: str = 
                 tokens_per_second=round(len(row.tokens) / smooth["seconds"], 1),
             )  # fmt: skip
         if progress.step % settings.validate_every == 0:
-            log.write(event="validation", step=progress.step, tokens=progress.tokens, **validate(model, validation))
+            with served_weights(model, kind):
+                scores = validate(model, validation)
+            log.write(event="validation", step=progress.step, tokens=progress.tokens, weights=kind, **scores)
         if time.monotonic() - last_checkpoint > settings.checkpoint_minutes * 60:
             save_checkpoint(run, recipe, model, optimiser, progress, stream)
             last_checkpoint = time.monotonic()
         now = time.monotonic()
         progress.seconds += now - turn_began
         turn_began = now
-    log.write(event="validation", step=progress.step, tokens=progress.tokens, **validate(model, validation))
     save_checkpoint(run, recipe, model, optimiser, progress, stream)
     log.write(event="end", **asdict(progress))
     return progress

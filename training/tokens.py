@@ -43,7 +43,9 @@ class Tokeniser:
             return self.markers[text]
         ids = self._model.tokenize(text.encode(), False, True)
         if len(ids) != 1:
-            raise ValueError(f"the vocabulary has no control token {text!r} (it splits into {len(ids)} tokens)")
+            raise ValueError(
+                f"the vocabulary has no control token {text!r} (it splits into {len(ids)} tokens)"
+            )
         self.markers[text] = ids[0]
         return ids[0]
 
