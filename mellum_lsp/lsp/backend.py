@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from mellum_lsp.completion.outcome import Explanation, Outcome
 from mellum_lsp.completion.settings import CompletionSettings
@@ -22,9 +22,6 @@ from mellum_lsp.engine.interface import (
 )
 from mellum_lsp.lsp.logs import state_directory
 from mellum_lsp.lsp.settings import Settings
-
-if TYPE_CHECKING:
-    from mellum_lsp.retrieval.interface import ContextSource
 
 log = logging.getLogger(__name__)
 
@@ -72,11 +69,27 @@ class Backend:
 OnIndexStatus = Callable[[Any], None]
 """Hears of the index from any thread."""
 
-Build = Callable[[Settings, str | None, Sequence[Path], OnIndexStatus], Backend]
+OnEngineError = Callable[[EngineError], None]
+"""Hears of every trouble of the engine, on the event loop."""
+
+Build = Callable[[Settings, str | None, Sequence[Path], OnIndexStatus, OnEngineError], Backend]
+
+
+def import_all() -> None:
+    """Import what `build` needs, which takes a moment: done in a thread, the event loop stays free."""
+    import mellum_lsp.completion.pipeline
+    import mellum_lsp.engine.llama
+    import mellum_lsp.engine.script_file
+    import mellum_lsp.models.resolve
+    import mellum_lsp.retrieval.live  # noqa: F401
 
 
 def build(
-    settings: Settings, model: str | None, folders: Sequence[Path], on_index_status: OnIndexStatus
+    settings: Settings,
+    model: str | None,
+    folders: Sequence[Path],
+    on_index_status: OnIndexStatus,
+    on_engine_error: OnEngineError,
 ) -> Backend:
     """The real thing. ``model`` was chosen on the command line and outweighs the settings.
 
@@ -87,8 +100,8 @@ def build(
 
     engine, name, mode = _engine(settings, model or settings.model)
     index = LiveIndex(folders, settings.indexing(), on_index_status)
-    context: ContextSource = index
-    return Backend(engine, index, Completer(engine, context, settings.completion()), name, mode)
+    completer = Completer(engine, index, settings.completion(), on_engine_error)
+    return Backend(engine, index, completer, name, mode)
 
 
 def _engine(settings: Settings, choice: str | None) -> tuple[Engine, str, str]:

@@ -7,6 +7,7 @@ event loop's thread alone; what comes from other threads is handed over with `ca
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -21,11 +22,12 @@ from mellum_lsp.completion.outcome import Explanation, Item, Outcome
 from mellum_lsp.domain import Caret, Trigger
 from mellum_lsp.engine.interface import EngineError
 from mellum_lsp.lsp import uris
-from mellum_lsp.lsp.backend import Backend, Build
+from mellum_lsp.lsp.backend import Backend, Build, import_all
 from mellum_lsp.lsp.background import Background
 from mellum_lsp.lsp.client import Client
 from mellum_lsp.lsp.configuration import Configuration
 from mellum_lsp.lsp.documents import Document, Documents, Place
+from mellum_lsp.lsp.exclusions import Exclusions
 from mellum_lsp.lsp.feedback import FeedbackChannel
 from mellum_lsp.lsp.folders import Folders
 from mellum_lsp.lsp.index_feed import IndexFeed
@@ -53,6 +55,7 @@ class Session:
         self.background = Background()
         self.configuration = Configuration(self)
         self.executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="lsp")
+        self.exclusions = Exclusions(self.executor, self.background)
         self.index_feed = IndexFeed()
         self.feedback = FeedbackChannel()
         self.uses_inline_completion: set[str] = set()
@@ -63,6 +66,7 @@ class Session:
         self._model = model
         self._backend: Backend | None = None
         self._built = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
         self._index_progress: Progress | None = None
 
     # ---- beginning and end
@@ -88,22 +92,22 @@ class Session:
 
     async def apply(self, settings: Settings, before: Settings | None) -> None:
         """Serve with ``settings`` from now on; ``before`` are those served with until now."""
+        self.exclusions.configure(settings.exclude)
         if before is not None and self._backend is not None and _same_backend(settings, before):
             self._backend.completer.update_settings(settings.completion())
             return
+        await self.in_thread(import_all)
         old, self._backend = self._backend, None
         self._built.clear()
-        loop = asyncio.get_running_loop()
-
-        def on_index_status(status: Any) -> None:
-            loop.call_soon_threadsafe(self._index_changed, status)
-
-        backend = self._build(settings, self._model, list(self.folders), on_index_status)
+        backend = self._build(
+            settings, self._model, list(self.folders), self._hear_index, self._hear_engine_error
+        )
         self._backend = backend
         self.index_feed.connect(backend.index, self._indexable())
         backend.index.start()
         self._built.set()
         self.status.model = backend.model
+        self._index_changed(backend.index.status())
         self.background.replace("load", self._load(backend), "loading the model")
         if old is not None:
             await _quietly("closing", old.close())
@@ -114,13 +118,23 @@ class Session:
         try:
             info = await backend.engine.start(progress.report)
         except EngineError as error:
-            self.set_state("failed", str(error))
-            self.tell(types.MessageType.Error, str(error))
+            self._hear_engine_error(error)
         else:
             self.status.model = backend.model or info.name
             self.set_state("ready", "")
         finally:
             progress.end()
+
+    def _hear_engine_error(self, error: EngineError) -> None:
+        """Every trouble is shown once; the next answer ends it."""
+        if self.status.message != str(error):
+            self.set_state("failed", str(error))
+            self.tell(types.MessageType.Error, str(error))
+
+    def _hear_index(self, status: Any) -> None:
+        """Called in the index's thread."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._index_changed, status)
 
     def _index_changed(self, status: Any) -> None:
         if status.state == "indexing" and self._index_progress is None:
@@ -174,7 +188,10 @@ class Session:
         started = time.perf_counter()
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                outcome = await (await self.backend()).completer.complete(caret)
+                if await self.exclusions.excludes(caret.root, caret.path):
+                    outcome = Outcome((), str(reasons.EXCLUDED_FILE))
+                else:
+                    outcome = await (await self.backend()).completer.complete(caret)
         except EngineError as error:
             outcome = Outcome((), str(reasons.engine_failed(str(error))))
         except Exception as error:
@@ -185,6 +202,8 @@ class Session:
         else:
             milliseconds = (time.perf_counter() - started) * 1000
             log.info("%s: answered in %.0f ms, p=%.2f", caret.path, milliseconds, outcome.confidence)
+            if self.status.state == "failed":
+                self.set_state("ready", "")
             self._say("")
         return outcome
 
@@ -204,6 +223,8 @@ class Session:
         """How a completion comes about; a failure is explained too."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
+                if await self.exclusions.excludes(caret.root, caret.path):
+                    return Explanation(reason=str(reasons.EXCLUDED_FILE), model=self.status.model)
                 return await (await self.backend()).completer.explain(caret)
         except EngineError as error:
             return Explanation(reason=str(reasons.engine_failed(str(error))), model=self.status.model)
@@ -213,7 +234,8 @@ class Session:
 
     async def warm(self, caret: Caret) -> None:
         """Evaluate the caret's prompt before somebody asks."""
-        await (await self.backend()).completer.warm(caret)
+        if not await self.exclusions.excludes(caret.root, caret.path):
+            await (await self.backend()).completer.warm(caret)
 
     async def backend(self) -> Backend:
         """What stands behind the session, as soon as the settings are known."""
@@ -269,13 +291,9 @@ class Session:
     def _tell_status(self, document: dict[str, Any]) -> None:
         self.server.protocol.notify("mellum/status", document)
 
-    def in_thread(self, work: Callable[[], None], what: str) -> None:
-        """Run ``work``, which blocks, in a thread of our own (pygls' pool reads the client's messages)."""
-
-        async def run() -> None:
-            await asyncio.get_running_loop().run_in_executor(self.executor, work)
-
-        self.background.spawn(run(), what)
+    async def in_thread(self, work: Callable[[], None]) -> None:
+        """Run ``work``, which blocks, in a thread of the session's own."""
+        await self._loop.run_in_executor(self.executor, work)
 
 
 def _same_backend(one: Settings, other: Settings) -> bool:

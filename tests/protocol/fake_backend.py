@@ -11,6 +11,7 @@ from typing import Any
 from mellum_lsp.completion.outcome import Explanation, Item, Outcome
 from mellum_lsp.completion.settings import CompletionSettings
 from mellum_lsp.domain import Caret
+from mellum_lsp.engine.interface import EngineError
 from mellum_lsp.engine.scripted import ScriptedEngine
 from mellum_lsp.lsp.backend import Backend
 from mellum_lsp.lsp.settings import Settings
@@ -104,11 +105,18 @@ class Lab:
     completer: FakeCompleter = field(default_factory=FakeCompleter)
     engine: ScriptedEngine = field(default_factory=ScriptedEngine)
     index: FakeIndex = field(default_factory=lambda: FakeIndex(lambda status: None))
+    tell_engine_error: Callable[[EngineError], None] = lambda error: None
     builds: list[tuple[Settings, str | None, list[Path]]] = field(default_factory=list)
 
     def build(
-        self, settings: Settings, model: str | None, folders: Sequence[Path], on_status: Callable[[Any], None]
+        self,
+        settings: Settings,
+        model: str | None,
+        folders: Sequence[Path],
+        on_status: Callable[[Any], None],
+        on_engine_error: Callable[[EngineError], None],
     ) -> Backend:
+        self.tell_engine_error = on_engine_error
         self.builds.append((settings, model, list(folders)))
         self.index.on_status = on_status
         return Backend(self.engine, self.index, self.completer, "fake", "private")

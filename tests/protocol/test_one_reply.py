@@ -234,7 +234,7 @@ class TestHostileMessages:
             "/home/x/a.py",
             "untitled:Untitled-1",
             "vscode-notebook-cell:/x/a.ipynb#W0sZmlsZQ%3D%3D",
-            "file:///a/../../etc/passwd",
+            "file:///a/../../etc/hosts",
             "\ud800",
             "x" * 100_000,
         ],

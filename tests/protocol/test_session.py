@@ -11,7 +11,7 @@ import pytest
 from fake_backend import FakeIndexStatus, Lab
 from lsp_client import LspClient, ServerError, at
 
-from mellum_lsp.engine.interface import ModelMissing
+from mellum_lsp.engine.interface import EngineCrashed, ModelMissing
 from mellum_lsp.engine.scripted import Pause, ScriptedEngine
 from mellum_lsp.lsp.feedback import Event
 from mellum_lsp.lsp.settings import Settings
@@ -305,6 +305,50 @@ class TestStatus:
         assert message == {"type": 1, "message": "mellum-lsp: there is no model\nhint: get one"}
         status = await fresh.request("mellum/status")
         assert (status["state"], status["message"]) == ("failed", "there is no model\nhint: get one")
+
+    async def test_trouble_of_the_engine_is_shown_once_and_ends_with_the_next_answer(
+        self, client: LspClient, lab: Lab
+    ) -> None:
+        caret = client.open(URI, "$0")
+        for _ in range(2):
+            lab.tell_engine_error(EngineCrashed("the engine ended"))
+        assert (await client.request("mellum/status"))["state"] == "failed"
+        assert len(client.received("window/showMessage")) == 1
+        await client.inline(URI, caret)
+        assert (await client.request("mellum/status"))["state"] == "ready"
+
+
+class TestExclusion:
+    @pytest.mark.parametrize("name", [".env", "certs/server.key", "build/made.py", "skip/x.py"])
+    async def test_secrets_and_ignored_files_are_never_completed(
+        self, fresh: LspClient, lab: Lab, tmp_path: Path, name: str
+    ) -> None:
+        (tmp_path / ".gitignore").write_text("build/\n")
+        await fresh.initialize(
+            workspaceFolders=[folder(str(tmp_path))], initializationOptions={"exclude": ["skip/"]}
+        )
+        await fresh.until_ready()
+        uri = f"file://{tmp_path}/{name}"
+        caret = fresh.open(uri, "$0")
+        fresh.notify("mellum/didMoveCaret", at(uri, caret))
+        assert await fresh.inline(uri, caret, kind=1) == []
+        assert (await fresh.request("mellum/explain", at(uri, caret)))["reason"] == "excluded file"
+        assert (lab.completer.carets, lab.completer.warmed) == ([], [])
+        other = f"file://{tmp_path}/src/a.py"
+        assert await fresh.inline(other, fresh.open(other, "$0"))
+
+    async def test_changed_rules_count_a_little_later(
+        self, fresh: LspClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("mellum_lsp.lsp.exclusions.FRESH_SECONDS", 0)
+        await fresh.initialize(workspaceFolders=[folder(str(tmp_path))])
+        uri = f"file://{tmp_path}/a.py"
+        caret = fresh.open(uri, "$0")
+        assert await fresh.inline(uri, caret)
+        (tmp_path / ".gitignore").write_text("a.py\n")
+        async with asyncio.timeout(5):
+            while await fresh.inline(uri, caret):
+                await asyncio.sleep(0.01)
 
 
 class TestFeedback:

@@ -1,0 +1,135 @@
+"""docs/protocol.md is true: every method, message and setting is in it, and its examples are what is said."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from fake_backend import Lab
+from lsp_client import LspClient, at
+
+import mellum_lsp.lsp
+from mellum_lsp.engine.script_file import read_script
+from mellum_lsp.lsp.methods.execute_command import COMMANDS
+from mellum_lsp.lsp.settings import Settings, read_settings
+
+TEXT = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
+URI = "file:///project/a.py"
+
+
+def section(heading: str) -> str:
+    """The text between a heading and the next one of the same level or above."""
+    level = heading.split(" ")[0]
+    after = TEXT.split(f"\n{heading}\n", 1)[1]
+    return re.split(rf"\n#{{1,{len(level)}}} ", after, maxsplit=1)[0]
+
+
+def example(heading: str, number: int = 0) -> Any:
+    return json.loads(re.findall(r"```json\n(.*?)```", section(heading), re.DOTALL)[number])
+
+
+def first_cells(table: str) -> list[str]:
+    """Everything in backticks in the first cells of a table's rows."""
+    rows = re.findall(r"^\| (.*?) \|", table, re.MULTILINE)
+    return [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
+
+
+def shape(value: Any) -> Any:
+    """The names and kinds in a JSON value."""
+    if isinstance(value, dict):
+        return {key: shape(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [shape(item) for item in value[:1]]
+    return "number" if isinstance(value, int | float) else type(value).__name__
+
+
+async def test_every_method_is_documented_and_every_documented_method_is_served(client: LspClient) -> None:
+    from_client = section("## Methods").split("| to the client |")[0]
+    served = {*client.server.protocol.methods, "exit", "$/cancelRequest"}
+    assert set(first_cells(from_client)) == served
+
+
+def test_every_message_to_the_client_is_documented() -> None:
+    sources = "\n".join(path.read_text() for path in (Path(mellum_lsp.lsp.__path__[0])).rglob("*.py"))
+    calls = {
+        "workspace_configuration_async": "workspace/configuration",
+        "client_register_capability_async": "client/registerCapability",
+        "window_work_done_progress_create_async": "window/workDoneProgress/create",
+        "progress": "$/progress",
+        "window_show_message": "window/showMessage",
+        'protocol.notify("mellum/status"': "mellum/status",
+    }
+    spoken = set(re.findall(r"server\.((?:protocol\.notify\(\"[^\"]+\")|[a-z_]+)(?=\(|,)", sources))
+    spoken -= {"receive", "close", "finished"}
+    assert spoken == set(calls)
+    assert set(first_cells(section("## Methods").split("| to the client |")[1])) == set(calls.values())
+
+
+async def test_the_inline_completion_example_is_what_is_answered(client: LspClient, lab: Lab) -> None:
+    heading = "### `textDocument/inlineCompletion`"
+    request, expected = example(heading, 0), example(heading, 1)
+    client.open(request["textDocument"]["uri"], "def add(a, b):\n    $0\n")
+    answer = await client.request("textDocument/inlineCompletion", request)
+    assert shape(answer) == shape(expected)
+    assert {**answer["items"][0], "command": None} == {**expected["items"][0], "command": None}
+
+
+async def test_the_status_example_has_the_shape_of_the_real_one(client: LspClient) -> None:
+    answer = await client.request("mellum/status")
+    answer["engine"]["pid"] = 1
+    assert shape(answer) == shape(example("### `mellum/status`"))
+    states = set(
+        re.findall(r"`([a-z]+)`", section("### `mellum/status`").split(";")[0].split("`state` is")[1])
+    )
+    assert states == {"starting", "loading", "ready", "failed", "stopped"}
+
+
+async def test_the_explain_example_has_the_fields_of_the_real_one(client: LspClient) -> None:
+    answer = await client.request("mellum/explain", at(URI, client.open(URI, "$0")))
+    documented = example("### `mellum/explain`")
+    assert list(documented) == list(answer)
+    for name in ("tokens", "gate", "timings"):
+        assert shape(documented[name]) == shape(answer[name])
+
+
+async def test_the_other_examples_are_understood(client: LspClient, lab: Lab) -> None:
+    moved = example("### `mellum/didMoveCaret`")
+    client.open(moved["textDocument"]["uri"], "x = 1\n")
+    client.notify("mellum/didMoveCaret", moved)
+    kept: list[Any] = []
+    client.server.session.feedback.keep = kept.append
+    client.notify("textDocument/didPartiallyAcceptCompletion", example("## Feedback"))
+    await client.request("mellum/status")
+    assert [event.length for event in kept] == [7]
+    assert len(lab.completer.warmed) == 1
+
+
+def test_every_command_is_documented() -> None:
+    assert tuple(first_cells(section("## Feedback"))) == COMMANDS
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    rows = re.findall(r"^\| `([\w.]+)` \| `(.*?)` \|", section("## Settings"), re.MULTILINE)
+    defaults = json.loads(msgspec.json.encode(Settings()))
+    engine = defaults.pop("engine")
+    defaults |= {f"engine.{name}": value for name, value in engine.items()}
+    assert {name: json.loads(value) for name, value in rows} == defaults
+
+
+def test_the_settings_example_has_no_mistakes() -> None:
+    assert read_settings(example("## Settings"))[1] == []
+
+
+def test_the_script_example_is_a_script(tmp_path: Path) -> None:
+    file = tmp_path / "script.json"
+    file.write_text(json.dumps(example("## Trying it without a model")))
+    assert len(read_script(file)) == 2
+
+
+@pytest.mark.parametrize("code", [-32700, -32600, -32601, -32602, -32002, -32800])
+def test_every_error_code_is_documented(code: int) -> None:
+    assert f"{code}" in section("## Rules that hold for every message")
