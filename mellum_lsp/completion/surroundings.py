@@ -159,25 +159,41 @@ class _Inside(NamedTuple):
 
 @lru_cache(maxsize=8)
 def _open_at_end(before: str, syntax: Syntax, state: State) -> _Inside:
-    stack: list[Enclosure] = []
+    stack: list[tuple[Enclosure, int]] = []
     caret_line = before.rfind("\n") + 1
     line_state = state
     for event in scan(before, syntax, state):
         if event.kind == "open":
-            stack.append(_enclosure(PAIRS[event.text], before, event.offset, caret_line))
+            enclosure = _enclosure(PAIRS[event.text], before, event.offset, caret_line)
+            stack.append((enclosure, event.offset))
         elif event.kind == "close":
-            same = [i for i, enclosure in enumerate(stack) if enclosure.closer == event.text]
+            same = [i for i, (enclosure, _) in enumerate(stack) if enclosure.closer == event.text]
             del stack[same[-1] if same else len(stack) :]  # what lies inside was never closed
         state = event.state
         if event.offset < caret_line:
             line_state = state
+    open_brackets = [e for e, offset in stack if not _was_forgotten(e, before, offset, syntax)]
     if state.kind in ("string", "block comment"):
-        stack.append(_enclosure(state.until, before, len(before), caret_line))
-    return _Inside(state, line_state, tuple(stack))
+        open_brackets.append(_enclosure(state.until, before, len(before), caret_line))
+    return _Inside(state, line_state, tuple(open_brackets))
 
 
 def _enclosure(closer: str, before: str, offset: int, caret_line: int) -> Enclosure:
     return Enclosure(closer, "no", _indentation_at(before, offset), offset >= caret_line)
+
+
+def _was_forgotten(enclosure: Enclosure, before: str, offset: int, syntax: Syntax) -> bool:
+    """Whether a bracket cannot be meant to be open any more: a later line begins where its line began.
+
+    Unfinished code is what people type in. Braces are another matter: lines in them may stand anywhere.
+    """
+    if enclosure.on_caret_line or (enclosure.closer == "}" and not syntax.colon_blocks):
+        return False
+    lines = before[offset:].split("\n")[1:]
+    return any(
+        width(line) <= enclosure.indentation and line.strip() and line.lstrip()[0] not in ")]}"
+        for line in lines
+    )
 
 
 def _indentation_at(text: str, offset: int) -> int:
@@ -221,11 +237,13 @@ def _provide(
     """
     result = list(enclosures)
     innermost = len(result) - 1
+    in_order = True  # every closer behind the caret so far closed what was innermost
     for closer in unopened:
         same = [i for i in range(innermost, -1, -1) if result[i].closer == closer.text]
-        here = closer.offset < closers
-        if not same or (here and same[0] != innermost):
-            break
+        in_order = in_order and bool(same) and same[0] == innermost
+        here = closer.offset < closers and in_order
+        if not same:
+            continue
         aligned = [i for i in same if result[i].indentation == closer.indentation]
         match = aligned[0] if aligned and not here else same[0]
         result[match] = replace(result[match], provided="here" if here else "later")
