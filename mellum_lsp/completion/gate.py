@@ -22,6 +22,9 @@ _DANGLING = re.compile(r"(?:\s|\.|,|[(\[{]|(?<!\+)\+|(?<!-)-|(?<![/*])[*/](?![*/
 _WORTH_KEEPING = 0.5
 """Cutting back to before an open bracket or quote may cost this share of the sure text, not more."""
 
+_SHORTEST_PIECE_OF_A_LINE = 8
+"""A shorter beginning of a second or later line is no more than a distraction."""
+
 
 @dataclass(frozen=True, slots=True)
 class Gated:
@@ -65,12 +68,11 @@ def _joint(generated: Generated, length: int) -> float:
 
 def _cut_back(text: str, sure: int, length: int, around: Surroundings) -> int:
     """The best place at or before ``sure`` to end; the text goes on to ``length`` and perhaps beyond."""
-    in_word = _word_boundary(text, sure)
-    whole = _trim(text, in_word)
+    whole = _trim(text, _word_boundary(text, sure))
     balanced = _trim(text, _last_balanced(text[:whole], around))
-    if balanced and balanced >= whole * _WORTH_KEEPING:
-        return balanced
-    return _outside_own_string(text, whole, around)
+    if balanced < whole * _WORTH_KEEPING:
+        balanced = _outside_own_string(text, whole, around)
+    return _without_scrap(text, balanced)
 
 
 def _word_boundary(text: str, end: int) -> int:
@@ -102,6 +104,15 @@ def _last_balanced(text: str, around: Surroundings) -> int:
         elif opened_at is None:
             opened_at = turn.event.offset
     return len(text) if opened_at is None else opened_at
+
+
+def _without_scrap(text: str, end: int) -> int:
+    """``end``, or the end of the line before it where it leaves next to nothing of a later line."""
+    line_start = text.rfind("\n", 0, end) + 1
+    scrap = text[line_start:end].strip()
+    if line_start == 0 or text.startswith("\n", end) or len(scrap) >= _SHORTEST_PIECE_OF_A_LINE:
+        return end
+    return _trim(text, line_start - 1) or end
 
 
 def _outside_own_string(text: str, end: int, around: Surroundings) -> int:
