@@ -51,7 +51,7 @@ async def _complete(caret: Caret, root: Path, model: str | None, *, quiet: bool)
     from mellum_lsp.lsp.backend import build
     from mellum_lsp.lsp.settings import Settings
 
-    backend = build(Settings(), model, [root], lambda status: None)
+    backend = build(Settings(), model, [root], lambda status: None, lambda error: None)
     backend.index.start()
     try:
         with progress_bar("loading the model", shown=not quiet) as progress:
