@@ -88,7 +88,7 @@ def cut(text: str, offset: int, geometry: Geometry) -> Window:
     for _ in range(caret_line - start_line):
         start = text.rfind("\n", 0, start - 1) + 1
     if start_line == geometry.start_line:
-        start = min(start + geometry.start_column, offset)
+        start += geometry.start_column  # behind the caret, it leaves an empty prefix
     closers = closers_at(text, offset)
     end = behind = offset + len(closers)
     for _ in range(geometry.lines_below + 1):
@@ -128,8 +128,8 @@ def longest_tail(text: str, start: int, end: int, tokens: int, count: Count) -> 
     while begin < end and _continues_character(text, begin):
         begin += 1
     if begin > 0 and _is_word(text[begin - 1]):
-        word = _WORD_CHARACTERS.match(text, begin, min(begin + _LONGEST_WORD, end))
-        if word and word.end() < end:
+        word = _WORD_CHARACTERS.match(text, begin, begin + _LONGEST_WORD)
+        if word and word.end() < min(begin + _LONGEST_WORD, end):
             begin = word.end()
     # A tail of a tail may, in rare tokenisations, have more tokens than the tail.
     while begin < end and count(text[begin:end]) > tokens:

@@ -155,6 +155,7 @@ MISTRAL = {"<s>", "</s>", "[INST]", "[/INST]", "[PREFIX]", "[MIDDLE]", "[SUFFIX]
         ("codestral", MISTRAL, {"general.name": "Codestral-22B-v0.1"}),
         ("codestral", MISTRAL, {"general.architecture": "llama"}),
         ("plain", MISTRAL, {"general.name": "Mistral-7B-v0.3"}),
+        ("plain", MISTRAL, {"general.name": "Mamba Codestral 7B v0.1"}),
         ("plain", {"<|endoftext|>", "<filename>", "<file_sep>"}, {"general.name": "SmolLM2 135M"}),
         ("plain", set(), {}),
     ],

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mellum_lsp.domain import Chunk, Prompt, ScoredChunk, Segment, prompt_text
-from mellum_lsp.prompt.dialects import NAMES, Dialect, by_name
+from mellum_lsp.domain import Chunk, Part, Prompt, ScoredChunk, Segment, prompt_text
+from mellum_lsp.prompt.dialects import NAMES, ContextFile, Dialect, by_name
 from mellum_lsp.prompt.dialects.mellum import Mellum
 from mellum_lsp.prompt.plan import ANCHOR_LINES, Budget, Plan, make_plan, prompt_tokens
+from mellum_lsp.prompt.windows import Window
 
 from .carets import COUNTS, Caret, caret_in, one_per_character, typed, words
 
@@ -89,6 +91,30 @@ class TestBudget:
         assert prompt_tokens(prompt, count) == plan.tokens <= budget.total_tokens
         assert count(plan.window(caret).prefix) <= budget.prefix_tokens
         assert plan.still_fits(caret)
+        window = plan.render(caret) if not plan.chunks else replace(plan, context=()).render(caret)
+        assert not plan.chunks or plan.tokens <= budget.total_tokens - budget.typing_tokens
+        assert prompt_tokens(window, count) <= plan.tokens
+
+    def test_files_that_cost_more_together_than_apart_do_not_break_the_budget(self) -> None:
+        class Divided(Mellum):
+            def render(self, path: str, window: Window, context: Sequence[ContextFile]) -> Prompt:
+                dividers = Part("context", "", ("-" * 30 * max(0, len(context) - 1),))
+                return (dividers, *Mellum.render(self, path, window, context))
+
+        caret = caret_in("x = ¦")
+        files = [found(f"{name}.py", 1, "x" * 10) for name in "abcde"]
+        plan = make_plan(caret, files, budget(160), Divided(), one_per_character)
+        assert 0 < len(plan.chunks) < 5
+        assert plan.tokens == prompt_tokens(plan.render(caret), one_per_character) <= 160
+
+    def test_a_suffix_that_every_keystroke_evaluates_again_is_kept_short(self) -> None:
+        caret = caret_in("x = ¦\n" + "next\n" * 30)
+        limits = replace(budget(600), keystroke_tokens=40)
+        suffixes = {
+            name: len(make_plan(caret, (), limits, by_name(name), one_per_character).window(caret).suffix)
+            for name in ("mellum", "qwen")
+        }
+        assert suffixes["qwen"] <= 20 < suffixes["mellum"]
 
     def test_a_path_is_shortened_from_the_left_rather_than_crowding_out_the_code(self) -> None:
         caret = caret_in("x = ¦", path="a/very/deep/folder/" * 9 + "name.py")
@@ -233,7 +259,7 @@ class TestStillFits:
         assert not plan.still_fits(typed(caret, "x" * (room + 1)))
 
     def test_not_left_of_where_a_long_line_begins(self) -> None:
-        caret = caret_in("word " * 1000 + "¦")
+        caret = caret_in("word " * 1000 + "¦" + "word " * 1000)
         plan = make_plan(caret, (), budget(400), Mellum(), one_per_character)
         assert plan.geometry.start_column > 4000
         assert plan.still_fits(replace(caret, offset=caret.offset - 50))
@@ -259,6 +285,13 @@ class TestRevised:
     def test_takes_up_nothing_that_does_not_fit(self) -> None:
         plan, caret = plan_for("¦", found("a.py", 1, "a"), total=100)
         assert plan.revised(caret, [found("b.py", 1, "b" * 100)]) is plan
+
+    def test_keeps_the_limit_for_context(self) -> None:
+        caret = caret_in("¦")
+        small = budget(400, context=30)
+        plan = make_plan(caret, [found("a.py", 1, "a" * 10)], small, Mellum(), one_per_character)
+        assert len(plan.chunks) == 1
+        assert plan.revised(caret, [found("b.py", 1, "b" * 10)]) is plan
 
     @given(chunks, chunks, budgets, counts, st.sampled_from(["a.py", "b/c.py", ""]))
     def test_keeps_the_budget(self, context, news, budget, count, gone) -> None:  # type: ignore[no-untyped-def]

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mellum_lsp.prompt.windows import (
+    MAX_CHARACTERS_PER_TOKEN,
     MAX_SUFFIX_LINES,
     Geometry,
     closers_at,
@@ -18,10 +19,10 @@ from mellum_lsp.prompt.windows import (
     longest_tail,
 )
 
-from .carets import COUNTS, caret_in, four_characters, one_per_character, typed, words
+from .carets import COUNTS, caret_in, four_characters, jumpy, one_per_character, typed, words
 
 CODE = st.text(st.sampled_from("ab_ 1\n\n()[]{}\"'`.,=é😀"), max_size=200)
-counts = st.sampled_from(COUNTS)
+counts = st.sampled_from([*COUNTS, jumpy])
 
 
 def window_of(marked: str, geometry: Geometry) -> tuple[str, str, str]:
@@ -106,12 +107,16 @@ class TestFit:
         assert count(window.prefix) <= prefix_tokens
         assert count(window.suffix) <= suffix_tokens
 
-    @given(CODE, st.data(), counts)
+    @given(CODE, st.data(), st.sampled_from(COUNTS))
     def test_shows_all_that_fits(self, text, data, count) -> None:  # type: ignore[no-untyped-def]
         offset = data.draw(st.integers(0, len(text)))
         window = cut(text, offset, fit(text, offset, 1000, 1000, count))
         shown = window.prefix + window.closers + window.suffix
         assert shown == text or window.suffix.count("\n") == MAX_SUFFIX_LINES + 1
+
+    def test_shows_so_many_lines_below_the_caret_at_most(self) -> None:
+        text = "line\n" * 100
+        assert fit(text, 0, 1000, 1000, one_per_character).lines_below == MAX_SUFFIX_LINES
 
     def test_the_start_keeps_to_a_grid_while_the_caret_moves(self) -> None:
         text = "".join(f"line {number}\n" for number in range(400))
@@ -174,7 +179,7 @@ class TestFit:
         for offset in range(2000, len(text), 1500):
             calls.clear()
             fit(text, offset, 700, 200, count)
-            assert len(calls) <= 16
+            assert len(calls) <= 11
 
     def test_a_megabyte_above_or_below_the_caret_is_not_even_counted(self) -> None:
         long = "x" * 1_000_000 + "\n"
@@ -194,6 +199,18 @@ class TestLongLines:
     def test_a_tail_and_a_head_keep_their_budget(self, text, tokens, count) -> None:  # type: ignore[no-untyped-def]
         assert count(text[longest_tail(text, 0, len(text), tokens, count) :]) <= tokens
         assert count(text[: longest_head(text, 0, len(text), tokens, count)]) <= tokens
+
+    def test_looks_at_no_more_than_some_characters_per_token(self) -> None:
+        def dense(text: str) -> int:
+            return -(-len(text) // 1000)
+
+        text = "x" * 10_000
+        assert longest_tail(text, 0, len(text), 5, dense) == 10_000 - 5 * MAX_CHARACTERS_PER_TOKEN
+        assert longest_head(text, 0, len(text), 5, dense) == 5 * MAX_CHARACTERS_PER_TOKEN
+
+    def test_beginning_at_a_word_does_not_break_the_budget_either(self) -> None:
+        assert jumpy("c defg") == 3 and jumpy(" defg") == 5
+        assert longest_tail("abc defg", 0, 8, 3, jumpy) == len("abc ")
 
     def test_nothing_is_lost_where_all_fits(self) -> None:
         assert longest_tail("abc def", 0, 7, 7, one_per_character) == 0
