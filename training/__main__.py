@@ -1,4 +1,4 @@
-"""``python -m training STAGE --recipe training/recipes/nano.toml --run runs/nano``: one stage of the pipeline."""
+"""``python -m training STAGE --recipe training/recipes/nano.toml --run runs/nano``: one stage of the way."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--run", type=Path, help="run folder (default: runs/NAME)")
     parser.add_argument("--minutes", type=float, help="sft: time budget instead of the recipe's")
     parser.add_argument("--device", default="cpu", help="sft: cpu or cuda")
+    parser.add_argument("--holes", type=int, default=300, help="evaluate: how many holes")
+    parser.add_argument("--model", action="append", default=[], metavar="NAME=PATH", help="evaluate: a GGUF")
+    parser.add_argument("--threads", type=int, default=2, help="evaluate: threads of llama.cpp")
     options = parser.parse_args(arguments)
     try:
         recipe = read_recipe(options.recipe)
@@ -49,6 +52,18 @@ def run_stage(stage, recipe, run, options) -> None:
         from training import sft
 
         sft.train(recipe, run, options.minutes, options.device)
+    elif stage == "export":
+        from training import export
+
+        export.export(recipe, run)
+    elif stage == "evaluate":
+        from training import evaluate
+
+        shipped = run.export / f"{recipe.name}-{recipe.export.ship}.gguf"
+        models = dict(m.split("=", 1) for m in options.model) or {recipe.name: shipped}
+        evaluate.evaluate(
+            recipe, run, {n: Path(p) for n, p in models.items()}, options.holes, options.threads
+        )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Examples with project context: the server's index, ranking and plan over a slice of a package's files.
 
-Writes ``shards/context/NNNN.npz``. Neighbours in the folder tree are indexed together, as a workspace would be;
-the file with the hole is in the index too, and the ranker keeps the answer out as it does in serving.
+Writes ``shards/context/NNNN.npz``. Neighbours in the folder tree are indexed together, as a workspace would
+be; the file with the hole is in the index too, and the ranker keeps the answer out as it does in serving.
 """
 
 from __future__ import annotations

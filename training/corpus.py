@@ -1,7 +1,7 @@
 """Stage `corpus`: packages named in the recipe → permissively licensed Python files with their provenance.
 
-Writes ``corpus/train.jsonl`` and ``corpus/held_out.jsonl`` (one document a line), ``corpus/manifest.jsonl`` (the
-same without text) and ``corpus/report.json`` (what was dropped and why).
+Writes ``corpus/train.jsonl`` and ``corpus/held_out.jsonl`` (one document a line), ``corpus/manifest.jsonl``
+(the same without text) and ``corpus/report.json`` (what was dropped and why).
 """
 
 from __future__ import annotations

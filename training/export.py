@@ -1,7 +1,8 @@
-"""Stage `export`: the newest checkpoint → GGUF with the renamed tokens, quantised, and proved against the weights.
+"""Stage `export`: the newest checkpoint → GGUF with the renamed tokens, quantised, proved against them.
 
-Vocabulary, merges and most metadata come from the base GGUF itself, so tokens cannot drift; the tensors are the
-checkpoint's. Writes ``export/NAME-F16.gguf``, ``export/NAME-<quantisation>.gguf`` and ``export/proof.json``.
+Vocabulary, merges and most metadata come from the base GGUF itself, so tokens cannot drift; the tensors are
+the checkpoint's. Writes ``export/NAME-F16.gguf``, one file for each quantisation and
+``export/proof.json``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 from transformers import LlamaForCausalLM
 
+from mellum_lsp.prompt.dialects import DIALECT_KEY
 from training.recipe import Recipe, Run
 from training.tokens import END_OF_TEXT
 
@@ -59,6 +61,7 @@ def write_gguf(recipe: Recipe, base: Path, model: LlamaForCausalLM, target: Path
     )
     writer.add_license(recipe.licence.lower())
     writer.add_languages(["en"])
+    writer.add_string(DIALECT_KEY, "mellum")
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
     tokens = reader.fields["tokenizer.ggml.tokens"].contents()
     types = reader.fields["tokenizer.ggml.token_type"].contents()

@@ -96,7 +96,7 @@ def show(rendered: Rendered) -> str:
 def examples(
     settings: Fim, documents: Sequence[Document], tokeniser: Tokeniser, rng: random.Random
 ) -> Iterator[Rendered]:
-    """Endless examples: packages by the square root of their size, then files, then one to three holes each."""
+    """Endless examples: packages by the square root of their size, then files, one to three holes each."""
     files: dict[str, list[Document]] = defaultdict(list)
     for document in documents:
         files[document.package].append(document)

@@ -40,7 +40,7 @@ COPYLEFT = re.compile(
 
 
 def licence_of(metadata: Message, licence_texts: Iterable[str]) -> tuple[str, str]:
-    """``(licence, evidence)``; licence is "" where none can be told. An expression beats all other evidence."""
+    """``(licence, evidence)``; licence is "" where none can be told. An expression beats all else."""
     expression = metadata.get("License-Expression", "").strip()
     if expression:
         return expression, "License-Expression"

@@ -1,8 +1,9 @@
 """Where to cut: middles at syntactic units of Python, as offsets into a text.
 
 Kinds follow what a server is asked for (`statement_rest`, `fresh_line`, `nothing`) and what teaches code
-(`node`, `random_span`); four boundaries: block (after the indentation), line start (column 0, indentation is part
-of the middle), mid-line, and mid-token. Every function is pure; randomness comes in as a `random.Random`.
+(`node`, `random_span`); four boundaries: block (after the indentation), line start (column 0, the indentation
+is part of the middle), mid-line, and mid-token. Every function is pure; randomness comes in
+as a `random.Random`.
 """
 
 from __future__ import annotations
@@ -284,7 +285,7 @@ def _nearest_edge(edges: tuple[int, ...], caret: int, first: int, last: int) -> 
 
 
 def _fresh_line(source: Source, limits: Limits, rng: random.Random) -> Hole | None:
-    """A caret on a blank line, with or without indentation: a statement, several, or the rest of the block."""
+    """A caret on a blank line, indented or not: a statement, several, or the rest of the block."""
     if not source.blocks:
         return None
     block = rng.choice(source.blocks)

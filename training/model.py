@@ -1,8 +1,9 @@
 """The model under training: loading it from a GGUF or at random, and attention over packed examples.
 
-One optimiser step sees one *row* of fixed length in which examples lie one behind another. Attention is computed
-example by example on slices of that row, so no example sees its neighbour, no mask of row × row is built, and
-every large tensor keeps its shape (allocators fragment under ever-changing shapes until memory runs out).
+One optimiser step sees one *row* of fixed length in which examples lie one behind another. Attention is
+computed example by example on slices of that row, so no example sees its neighbour, no mask of row × row is
+built, and every large tensor keeps its shape (allocators fragment under ever-changing shapes until memory runs
+out).
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ def tiny_random(vocabulary_size: int, seed: int = 0) -> LlamaForCausalLM:
         num_key_value_heads=2,
         max_position_embeddings=2048,
         tie_word_embeddings=True,
+        rms_norm_eps=1e-5,
         bos_token_id=0,
         eos_token_id=0,
         use_cache=False,
@@ -79,8 +81,8 @@ def tiny_random(vocabulary_size: int, seed: int = 0) -> LlamaForCausalLM:
 def initialise_renamed_tokens(model: LlamaForCausalLM, renamed: dict[int, list[int]]) -> None:
     """Gives each renamed spare token the mean embedding of the tokens that describe it.
 
-    Spare tokens were never trained: their rows are noise of a norm that the other tokens do not have. ``renamed``
-    maps a token id to the ids whose mean it starts from.
+    Spare tokens were never trained: their rows are noise of a norm that the other tokens do not have.
+    ``renamed`` maps a token id to the ids whose mean it starts from.
     """
     with torch.no_grad():
         weights = model.get_input_embeddings().weight

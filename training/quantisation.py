@@ -1,8 +1,8 @@
-"""What llama.cpp's 4-bit formats do to a weight matrix, so that training can see the weights that will be served.
+"""What llama.cpp's 4-bit formats do to a weight matrix, so that training sees the weights that are served.
 
-With `served_weights` the forward and backward pass of a step run on quantised weights while the optimiser keeps
-moving the float32 masters (straight-through estimation). Q4_0 rounds exactly as llama.cpp's quantiser does, so the
-shipped file is the model that was trained.
+With `served_weights` the forward and backward pass of a step run on quantised weights while the optimiser
+keeps moving the float32 masters (straight-through estimation). Q4_0 rounds exactly as llama.cpp's quantiser
+does, so the shipped file is the model that was trained.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class Base:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Where text comes from. ``packages`` are names on the package index; ``held_out`` is for evaluation only."""
+    """Where text comes from. ``packages`` are names on the package index; ``held_out`` only evaluates."""
 
     packages: tuple[str, ...] = ()
     held_out: tuple[str, ...] = ()
@@ -66,11 +66,11 @@ class Fim:
 
 @dataclass(frozen=True)
 class Sft:
-    """One optimiser step sees ``row_tokens`` tokens; the plan ends after ``planned_tokens`` or ``minutes``."""
+    """One optimiser step sees ``row_tokens`` tokens; it ends after ``planned_tokens`` or ``minutes``."""
 
     row_tokens: int = 2048
     loss_positions: int = 768
-    """Positions of a row whose logits are computed: all of the middles, the rest drawn from the other text."""
+    """Positions of a row whose logits are computed: all of the middles, others drawn from the rest."""
     other_text_weight: float = 0.3
     learning_rate: float = 3e-4
     weight_decay: float = 0.01

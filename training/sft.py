@@ -1,14 +1,13 @@
 """Stage `sft`: full fine-tuning on packed rows, to a time or token budget, resumable from any checkpoint.
 
-float32 master weights under bf16 autocast; loss weight 1 on middles and their end of text, less on other text; a
-warm-up–stable–decay schedule over the *share of the budget that is spent*, so it ends well at any speed. A file
-named ``DECAY`` in the run folder begins the decay at once, ``STOP`` ends the run with a checkpoint.
+float32 master weights under bf16 autocast; loss weight 1 on middles and their end of text, less on the rest; a
+warm-up–stable–decay schedule over the *share of the budget that is spent*, so it ends well at any speed. A
+file named ``DECAY`` in the run folder begins the decay at once, ``STOP`` ends the run with a checkpoint.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from dataclasses import asdict, dataclass
@@ -142,7 +141,7 @@ def step(
 
 
 def loss_positions(weights: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """``count`` positions: every position of full weight first, the rest drawn from other weighted positions."""
+    """``count`` positions: every one of full weight first, the rest drawn from other weighted positions."""
     full = np.flatnonzero(weights == 1)
     other = np.flatnonzero((weights > 0) & (weights < 1))
     if len(full) >= count:
@@ -158,7 +157,7 @@ def learning_rate_factor(settings: Sft, share: float, decay_from: float) -> floa
 
 
 class Budget:
-    """How much of the plan is spent: of the minutes since start, or of the planned tokens, whichever is more."""
+    """How much of the plan is spent: of the minutes, or of the planned tokens, whichever is more."""
 
     def __init__(self, settings: Sft, minutes: float | None) -> None:
         self._planned = settings.planned_tokens
@@ -172,7 +171,7 @@ class Budget:
 
 @torch.no_grad()
 def validate(model: LlamaForCausalLM, examples: list[Example]) -> dict[str, float]:
-    """Mean loss on middles in nats a token, and the share of middle tokens that come first, on a fixed set."""
+    """Mean loss on middles in nats a token, and the share of middle tokens ranked first, on a fixed set."""
     model.eval()
     total, right, count = 0.0, 0, 0
     device = next(model.parameters()).device
@@ -219,7 +218,7 @@ def save_checkpoint(
     stream: RowStream,
     keep: int = 2,
 ) -> Path:
-    """Weights, optimiser, data position, config; complete or absent, never half. Keeps the newest ``keep``."""
+    """Weights, optimiser, data position, config; complete or absent. Keeps the newest ``keep``."""
     target = run.checkpoints / f"step-{progress.step:07d}"
     partial = target.with_name("partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -234,7 +233,7 @@ def save_checkpoint(
     torch.save(state, partial / "state.pt")
     (partial / "config.json").write_text(json.dumps(asdict(recipe), indent=1), encoding="utf-8")
     shutil.rmtree(target, ignore_errors=True)
-    os.replace(partial, target)
+    partial.rename(target)
     for old in sorted(run.checkpoints.glob("step-*"))[:-keep]:
         shutil.rmtree(old)
     return target

@@ -1,8 +1,8 @@
 """Tokenised examples on disk, and the stream of packed rows that training reads from them.
 
-A shard is one ``.npz``: ``tokens`` (uint16, all examples one behind another), ``ends`` (int64, where each example
-ends) and ``middles`` (int64, where each example's middle begins, absolute). New shards may appear in a folder at
-any time; the stream takes them up when it has read those before.
+A shard is one ``.npz``: ``tokens`` (uint16, all examples one behind another), ``ends`` (int64, where each
+example ends) and ``middles`` (int64, where each example's middle begins, absolute). New shards may appear in
+a folder at any time; the stream takes them up when it has read those before.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Cursor:
 
 @dataclass
 class Row:
-    """``lengths`` of the examples in ``tokens``; ``weights[i]`` is the loss weight of predicting ``tokens[i]``."""
+    """``lengths`` of the examples in ``tokens``; ``weights[i]``: loss weight of predicting ``tokens[i]``."""
 
     tokens: np.ndarray
     lengths: list[int]
@@ -98,7 +98,7 @@ class Folder:
 
 @dataclass
 class RowStream:
-    """Rows of exactly ``row_tokens`` tokens drawn from folders by share; its `state` goes into checkpoints."""
+    """Rows of exactly ``row_tokens`` tokens drawn from folders by share; `snapshot` goes into checkpoints."""
 
     root: Path
     mix: dict[str, float]

@@ -1,0 +1,123 @@
+"""A whole training run in small: a tiny vocabulary, two wheels made on the spot, a recipe of seconds."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[3]
+if str(PROJECT) not in sys.path:
+    sys.path.insert(0, str(PROJECT))  # `training` is not part of the installed package
+
+from training.recipe import Recipe, Run, read_recipe  # noqa: E402
+
+ENGINE_TESTS = PROJECT / "tests" / "engine"
+
+RECIPE = """
+name = "tiny"
+seed = 3
+[markers]
+"<fim_prefix>" = 1
+"<fim_middle>" = 2
+"<fim_suffix>" = 3
+"<fim_pad>" = 4
+[base]
+file = "tiny.gguf"
+tiny = true
+[corpus]
+packages = ["kindlib", "copyleft"]
+held_out = ["secretlib"]
+licences = ["MIT"]
+min_characters = 50
+validation_share = 0.3
+[fim]
+examples_per_shard = 24
+shards = 2
+validation_examples = 4
+max_prompt_tokens = 300
+usual_prompt_tokens = 200
+[fim.kinds]
+statement_rest = 0.5
+fresh_line = 0.3
+node = 0.2
+[sft]
+row_tokens = 512
+loss_positions = 128
+minutes = 60
+planned_tokens = 4096
+validate_every = 4
+threads = 1
+[sft.mix]
+plain = 1.0
+[export]
+quantisations = ["Q8_0"]
+ship = "Q8_0"
+"""
+
+
+def source(name: str, functions: int = 6) -> str:
+    """A small module that differs from every other by its name."""
+    body = "".join(
+        f"def {name}_{i}(first, second={i}):\n"
+        f'    """Adds {name} number {i}."""\n'
+        f"    total = first + second * {i + 2}\n"
+        f"    if total > {i * 10}:\n"
+        f"        total = max(total, len('{name}'))\n"
+        f"    return total\n\n\n"
+        for i in range(functions)
+    )
+    return f"import math\n\n\n{body}"
+
+
+def write_wheel(folder: Path, name: str, licence: str, files: dict[str, str]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        metadata = f"Metadata-Version: 2.4\nName: {name}\nVersion: 1.0\nLicense-Expression: {licence}\n"
+        archive.writestr(f"{name}-1.0.dist-info/METADATA", metadata)
+        for entry, text in files.items():
+            archive.writestr(entry, text)
+    return path
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Recipe:
+    path = tmp_path / "tiny.toml"
+    path.write_text(RECIPE, encoding="utf-8")
+    return read_recipe(path)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A run folder with a base vocabulary and three packages; nothing is downloaded."""
+    run = Run(tmp_path / "run")
+    run.base.mkdir(parents=True)
+    write_tiny_gguf()(run.base / "tiny.gguf")
+    kind = {f"kindlib/part{i}.py": source(f"part{i}") for i in range(12)}
+    kind["kindlib/copy.py"] = kind["kindlib/part0.py"]
+    kind["kindlib/_vendor/other.py"] = source("vendored")
+    kind["kindlib/stolen.py"] = source("secret")
+    kind["kindlib/bench.py"] = source("bench") + "\n# from HumanEval\n"
+    kind["kindlib/pure_gpl.py"] = "# Licensed under the GNU General Public License\n" + source("gpl")
+    kind["kindlib/api_pb2.py"] = source("generated")
+    write_wheel(run.wheels, "kindlib", "MIT", kind)
+    write_wheel(run.wheels, "copyleft", "GPL-3.0-only", {"copyleft/a.py": source("left")})
+    write_wheel(run.wheels, "secretlib", "MIT", {"secretlib/secret.py": source("secret")})
+    return run
+
+
+def write_tiny_gguf() -> Callable[..., Path]:
+    """The engine tests' writer of tiny models."""
+    if "tiny_gguf" not in sys.modules:
+        spec = importlib.util.spec_from_file_location("tiny_gguf", ENGINE_TESTS / "tiny_gguf.py")
+        assert spec and spec.loader
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["tiny_gguf"] = module
+        spec.loader.exec_module(module)
+    writer: Callable[..., Path] = sys.modules["tiny_gguf"].write_tiny_gguf
+    return writer
