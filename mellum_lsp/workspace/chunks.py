@@ -19,6 +19,7 @@ from mellum_lsp.workspace.languages import Language
 from mellum_lsp.workspace.settings import IndexSettings
 
 _MAX_DEPTH = 100
+_DECORATION_LINES = 4
 _READ_BYTES = 8192
 _SCOPES = re.compile(
     r"class|function|method|impl|module|namespace|interface|struct|trait|object|enum|protocol|extension"
@@ -206,13 +207,25 @@ class _Cutter:
         for piece, next_piece in zip(self._pieces, following, strict=True):
             last = spans[-1] if spans else None
             if last is not None and self._fits(last.start, piece.end):
-                small = piece.end - last.start <= self._settings.chunk_lines
-                neighbours = small and last.scope == piece.scope and not _opens(piece, next_piece)
+                neighbours = last.scope == piece.scope and self._belong(
+                    last, piece, _opens(piece, next_piece)
+                )
                 if neighbours or _opens(last, piece) or self._only_closes(piece):
                     spans[-1] = Span(last.start, piece.end, last.scope)
                     continue
             spans.append(piece)
         return spans
+
+    def _belong(self, last: Span, piece: Span, piece_is_header: bool) -> bool:
+        """Whether two neighbours share a chunk; without a blank line between them a little beyond the usual size.
+
+        A header goes with what follows it, and takes along only a decoration or comment right above.
+        """
+        lines, usual = piece.end - last.start, self._settings.chunk_lines
+        adjoining = bool(self._lines[piece.start].strip())
+        if piece_is_header:
+            return adjoining and last.end - last.start <= _DECORATION_LINES
+        return lines <= usual or (adjoining and lines <= usual * 3 // 2)
 
     def _only_closes(self, piece: Span) -> bool:
         return piece.end - piece.start <= 3 and not any(

@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from pathspec import GitIgnoreSpec
+from mellum_lsp.workspace.patterns import Patterns
 
 RULE_FILES = (".ignore", ".gitignore")
 _ALWAYS = frozenset(
@@ -23,7 +23,7 @@ _ALWAYS = frozenset(
         ".eggs", ".ipynb_checkpoints", "site-packages",
     }
 )  # fmt: skip
-_Rules = tuple[GitIgnoreSpec, ...]
+_Rules = tuple[Patterns, ...]
 
 
 class IgnoreRules:
@@ -31,7 +31,7 @@ class IgnoreRules:
 
     def __init__(self, root: Path, exclude: Iterable[str] = ()) -> None:
         self._root = root
-        self._own = GitIgnoreSpec.from_lines(exclude)
+        self._own = Patterns(exclude)
         self._last = tuple(_specs([root / ".git" / "info" / "exclude", *_global_excludes(root)]))
         self._above = _rules_above(root)
         self._by_folder: dict[str, _Rules] = {}
@@ -49,30 +49,20 @@ class IgnoreRules:
         if is_folder and name in _ALWAYS:
             return True
         path = f"{folder}/{name}" if folder else name
-        tail = path + "/" if is_folder else path
-        verdict = self._own.check_file(tail).include
-        if verdict is not None:
-            return bool(verdict)
+        verdict = self._own.verdict(path, is_folder)
         at = folder
-        while True:
-            inside = tail[len(at) + 1 :] if at else tail
-            for spec in self._rules_in(at):
-                verdict = spec.check_file(inside).include
-                if verdict is not None:
-                    return bool(verdict)
+        while verdict is None:
+            inside = path[len(at) + 1 :] if at else path
+            verdict = _first_verdict(self._rules_in(at), inside, is_folder)
             if not at:
                 break
             at = at.rpartition("/")[0]
-        for specs, base in self._above:
-            for spec in specs:
-                verdict = spec.check_file(f"{base}/{tail}").include
-                if verdict is not None:
-                    return bool(verdict)
-        for spec in self._last:
-            verdict = spec.check_file(tail).include
-            if verdict is not None:
-                return bool(verdict)
-        return False
+        for rules, base in self._above:
+            if verdict is None:
+                verdict = _first_verdict(rules, f"{base}/{path}", is_folder)
+        if verdict is None:
+            verdict = _first_verdict(self._last, path, is_folder)
+        return bool(verdict)
 
     def _ignores_folder(self, folder: str) -> bool:
         known = self._folders.get(folder)
@@ -88,13 +78,21 @@ class IgnoreRules:
         return rules
 
 
-def _specs(paths: Iterable[Path]) -> Iterable[GitIgnoreSpec]:
+def _first_verdict(rules: _Rules, path: str, is_folder: bool) -> bool | None:
+    for patterns in rules:
+        verdict = patterns.verdict(path, is_folder)
+        if verdict is not None:
+            return verdict
+    return None
+
+
+def _specs(paths: Iterable[Path]) -> Iterable[Patterns]:
     for path in paths:
         try:
             lines = path.read_text("utf-8", "replace").splitlines()
         except OSError:
             continue
-        yield GitIgnoreSpec.from_lines(lines)
+        yield Patterns(lines)
 
 
 def _rules_above(root: Path) -> list[tuple[_Rules, str]]:
