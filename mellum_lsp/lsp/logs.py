@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import logging
 import os
+import queue
 import sys
 import traceback
-from logging.handlers import RotatingFileHandler
+from collections.abc import Iterator
+from contextlib import contextmanager
+from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
 from pathlib import Path
 
 import platformdirs
@@ -33,12 +36,31 @@ def log_file() -> Path:
     return state_directory() / "server.log"
 
 
-def set_up(*, quiet: bool) -> None:
+@contextmanager
+def set_up(*, quiet: bool) -> Iterator[None]:
     """Send the log of the whole process to standard error and to the log file, where there can be one.
 
-    ``quiet`` keeps standard error to warnings: editors that start a server take its every word for an error.
+    A thread writes it, so that nobody waits for a slow disk. ``quiet`` keeps standard error to warnings:
+    editors that start a server take its every word for an error.
     """
     level = logging.getLevelName(os.environ.get(LEVEL_VARIABLE, "info").upper())
+    waiting: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
+    logging.basicConfig(
+        level=level if isinstance(level, int) else logging.INFO, handlers=[QueueHandler(waiting)], force=True
+    )
+    # pygls logs whole messages, source text included, at INFO, and parameters together with errors.
+    logging.getLogger("pygls").setLevel(logging.CRITICAL)
+    for noisy in ("websockets", "asyncio", "watchdog"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    listener = QueueListener(waiting, *_handlers(quiet), respect_handler_level=True)
+    listener.start()
+    try:
+        yield
+    finally:
+        listener.stop()
+
+
+def _handlers(quiet: bool) -> list[logging.Handler]:
     stderr = logging.StreamHandler(sys.stderr)
     stderr.setLevel(logging.WARNING if quiet else logging.NOTSET)
     handlers: list[logging.Handler] = [stderr]
@@ -51,13 +73,7 @@ def set_up(*, quiet: bool) -> None:
         print(f"mellum-lsp: no log file: {error}", file=sys.stderr)
     for handler in handlers:
         handler.setFormatter(logging.Formatter(_FORMAT))
-    logging.basicConfig(
-        level=level if isinstance(level, int) else logging.INFO, handlers=handlers, force=True
-    )
-    # pygls logs whole messages, source text included, at INFO, and parameters together with errors.
-    logging.getLogger("pygls").setLevel(logging.CRITICAL)
-    for noisy in ("websockets", "asyncio", "watchdog"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    return handlers
 
 
 def failure(what: str, error: BaseException) -> str:

@@ -149,6 +149,7 @@ class Protocol(LanguageServerProtocol):
         request.work(task)
         task.add_done_callback(lambda done: self._finish(request, later, done))
         if older is not None:
+            log.info("%s %s: nothing to show: superseded", older.method, older.id)
             asyncio.get_running_loop().call_soon(older.withdraw, self._empty(older.method, "superseded"))
 
     def _finish(self, request: Request, later: Later, task: asyncio.Task[Any]) -> None:

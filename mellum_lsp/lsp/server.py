@@ -71,11 +71,11 @@ def run(transport: Transport, model: str | None = None) -> int:
     ``model`` is a name, a path to a ``.gguf`` or ``scripted:FILE``. Raises `OSError` where an address
     cannot be listened on.
     """
-    logs.set_up(quiet=isinstance(transport, Stdio))
-    log.info("mellum-lsp %s serves %s", __version__, transport)
-    with contextlib.suppress(KeyboardInterrupt):
-        return asyncio.run(_serve(transport, model))
-    return 1
+    with logs.set_up(quiet=isinstance(transport, Stdio)):
+        log.info("mellum-lsp %s serves %s", __version__, transport)
+        with contextlib.suppress(KeyboardInterrupt):
+            return asyncio.run(_serve(transport, model))
+        return 1
 
 
 async def _serve(transport: Transport, model: str | None) -> int:

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 READ_BYTES = 64 * 1024
 CLOSE_PATIENCE_SECONDS = 2.0
+GRACE_SECONDS = 0.05
+"""What a client wrote right behind its ``exit`` is still on its way: it is read and refused, not lost."""
 MAX_UNSENT_BYTES = 256 * 1024 * 1024
 MAX_UNSENT_MESSAGES = 100_000
 """A client that leaves this much unread is taken for dead."""
@@ -124,6 +126,8 @@ async def _serve_stdio(connect: Connect, stop: asyncio.Event) -> int:
 
     threading.Thread(target=read, name="stdin", daemon=True).start()
     code = await _first(connection.finished(), lost, stop)
+    if code is not None:
+        await asyncio.sleep(GRACE_SECONDS)
     await connection.close()
     await asyncio.to_thread(writer.close)
     return 1 if code is None else code
@@ -149,18 +153,19 @@ class _ThreadedWriter:
         self._descriptor = descriptor
         self._on_lost = on_lost
         self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._counting = threading.Lock()
         self._unsent = 0
         self._lost = False
         self._thread = threading.Thread(target=self._run, name="stdout", daemon=True)
         self._thread.start()
 
     def write(self, body: bytes) -> None:
-        self._unsent += len(body)
-        if self._unsent > MAX_UNSENT_BYTES and not self._lost:
-            log.error("the client reads nothing: %d bytes wait", self._unsent)
+        message = frame(body)
+        if self._count(len(message)) > MAX_UNSENT_BYTES and not self._lost:
+            log.error("the client reads nothing: hung up")
             self._lose()
         if not self._lost:
-            self._queue.put(frame(body))
+            self._queue.put(message)
 
     def close(self) -> None:
         """Wait, but not for long, until everything is written."""
@@ -179,9 +184,13 @@ class _ThreadedWriter:
                     view = view[os.write(self._descriptor, view) :]
             except OSError:
                 return self._lose()
-            # A lost update of this counter does not matter: it guards against gigabytes.
-            self._unsent = max(0, self._unsent - len(message)) if not self._queue.empty() else 0
+            self._count(-len(message))
         return None
+
+    def _count(self, more: int) -> int:
+        with self._counting:
+            self._unsent += more
+            return self._unsent
 
 
 class _Listener:
@@ -265,6 +274,8 @@ class _Listener:
         code = None
         try:
             code = await _first(connection.finished(), lost, self._stop)
+            if code is not None:
+                await asyncio.sleep(GRACE_SECONDS)
         finally:
             receiving.cancel()
             (problem,) = await asyncio.gather(receiving, return_exceptions=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import random
 
 import pytest
 from fake_backend import Lab
@@ -325,6 +326,63 @@ class TestHostileMessages:
             client.notify(method, params)
         client.notify(method, {"textDocument": {"uri": "file:///not/open"}, "contentChanges": []})
         assert await client.inline(URI, client.open(URI, "$0"))
+
+
+class TestRandomMessages:
+    METHODS = (INLINE, COMPLETION, "mellum/explain", "mellum/status", "workspace/executeCommand", "x/y")
+    NOTIFICATIONS = (
+        "textDocument/didOpen",
+        "textDocument/didChange",
+        "textDocument/didClose",
+        "notebookDocument/didOpen",
+        "notebookDocument/didChange",
+        "workspace/didChangeConfiguration",
+        "workspace/didChangeWorkspaceFolders",
+        "mellum/didMoveCaret",
+        "$/cancelRequest",
+    )
+    NAMES = (
+        *("textDocument", "position", "context", "uri", "line", "character", "text", "range", "start", "end"),
+        *("version", "contentChanges", "triggerKind", "settings", "mellum", "gate", "event", "added", "id"),
+        *("command", "arguments", "notebookDocument", "cells", "change", "structure", "array", "languageId"),
+    )
+
+    def value(self, chance: random.Random, depth: int = 0) -> object:
+        kind = chance.randrange(10 if depth < 5 else 6)
+        if kind == 9:
+            return [self.value(chance, depth + 1) for _ in range(chance.randrange(3))]
+        if kind > 5:
+            names = chance.sample(self.NAMES, chance.randrange(6))
+            return {name: self.value(chance, depth + 1) for name in names}
+        return chance.choice((None, True, 0, -1, 2**40, 1.5, "", URI, "x\n", "\ud800", 1, 2))
+
+    def params(self, chance: random.Random) -> object:
+        """Nonsense, or something sensible with one member replaced by nonsense."""
+        if chance.random() < 0.4:
+            return self.value(chance)
+        position = {"line": chance.randrange(3), "character": chance.randrange(9)}
+        params = at(URI, position) | {
+            "contentChanges": [{"range": {"start": position, "end": position}, "text": "x\r\n"}]
+        }
+        params["textDocument"] |= {"languageId": "python", "version": 1, "text": "y = 1\n"}
+        inner = chance.choice([params, params["textDocument"], params["contentChanges"][0]])
+        inner[chance.choice(list(inner))] = self.value(chance)
+        return params
+
+    @pytest.mark.parametrize("seed", range(5))
+    async def test_every_request_among_them_gets_its_one_reply(self, client: LspClient, seed: int) -> None:
+        chance = random.Random(seed)
+        replies = []
+        for _ in range(400):
+            if chance.random() < 0.5:
+                replies.append(client.begin(chance.choice(self.METHODS), self.params(chance))[1])
+            else:
+                client.notify(chance.choice(self.NOTIFICATIONS), self.params(chance))
+            if chance.random() < 0.2:
+                await asyncio.sleep(0)
+        answers = await asyncio.wait_for(asyncio.gather(*replies, return_exceptions=True), 20)
+        assert all(isinstance(answer, dict | ServerError | None) for answer in answers)
+        assert any(isinstance(answer, dict) and answer.get("items") for answer in answers)
 
 
 class TestLostSync:
