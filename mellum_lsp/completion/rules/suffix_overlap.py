@@ -9,13 +9,13 @@ from mellum_lsp.completion.reasons import DUPLICATES_SUFFIX
 from mellum_lsp.completion.surroundings import look
 from mellum_lsp.domain import Caret
 
-_SHORTEST_WORDS = 3
+_INSIDE_WORD = re.compile(r"\w\w")
 
 
 def cut_suffix_overlap(draft: Draft, caret: Caret) -> Draft | Rejected:
     """End before the longest end of the draft with which the rest of the caret's line begins.
 
-    Overlaps of one or two characters count only where they are punctuation: an `e` proves nothing.
+    An overlap that begins or ends inside a word is chance: an `e` proves nothing.
     """
     around = look(caret)
     if not around.mid_line:
@@ -28,13 +28,12 @@ def cut_suffix_overlap(draft: Draft, caret: Caret) -> Draft | Rejected:
 
 
 def _overlap(text: str, behind: str) -> int:
-    """The length of the longest convincing end of ``text`` with which ``behind`` begins; 0 for none."""
+    """The length of the longest end of ``text`` with which ``behind`` begins, in whole words; 0 for none."""
     for length in range(min(len(text), len(behind)), 0, -1):
         piece = behind[:length]
-        if not piece.strip() or not text.endswith(piece):
-            continue
-        splits_word = bool(re.match(r"\w", piece)) and bool(re.search(r"\w$", text[:-length]))
-        convincing = len(piece.strip()) >= _SHORTEST_WORDS or not re.search(r"\w", piece) or piece == behind
-        if convincing and not splits_word:
-            return length
+        if piece.strip() and text.endswith(piece):
+            splits_ours = _INSIDE_WORD.search(text[:-length][-1:] + piece[0])
+            splits_theirs = _INSIDE_WORD.search(piece[-1] + behind[length : length + 1])
+            if not splits_ours and not splits_theirs:
+                return length
     return 0

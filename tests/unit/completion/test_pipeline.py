@@ -176,7 +176,7 @@ class TestWithdrawing:
         old = asyncio.create_task(completer.complete(caret_in(BODY)))
         await until(lambda: interactive(engine) and interactive(engine)[0].stats.generated_tokens)
         old.cancel()
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.001)
         new = asyncio.create_task(completer.complete(caret_in("def add(a, b):\n    r$0\n")))
         await asyncio.sleep(0.05)
         more.set()
