@@ -203,19 +203,15 @@ class _Reader:
             self._at += count * _SCALARS[kind].size
         else:
             raise IndexError  # arrays of arrays are not in use
-        if self._at > len(self._data):
-            raise IndexError
         if key == "tokenizer.ggml.tokens" and kind == _STRING:
             self._token_texts = (start, count)
         elif key == "tokenizer.ggml.token_type" and kind == 5:
             self._token_types = struct.unpack_from(f"<{count}i", self._data, start)
 
     def _skip_strings(self, count: int) -> None:
-        unpack, data, at, end = _COUNT.unpack_from, self._data, self._at, len(self._data)
+        unpack, data, at = _COUNT.unpack_from, self._data, self._at
         for _ in range(count):
-            at += 8 + unpack(data, at)[0]
-            if at > end:
-                raise IndexError
+            at += 8 + unpack(data, at)[0]  # beyond the end: struct.error, here or at the next read
         self._at = at
 
     def _bytes_needed(self, tensors: int) -> int:

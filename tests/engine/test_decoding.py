@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from conftest import ONE_THREAD, make_decoder
 from tiny_gguf import write_tiny_gguf
 
 from mellum_lsp.domain import Marker, Part
+from mellum_lsp.engine.abort import AbortFlag
 from mellum_lsp.engine.context import Context, Evaluation
 from mellum_lsp.engine.decoder import Decoder, most_likely
 from mellum_lsp.engine.interface import EngineError, RequestInvalid
@@ -161,6 +164,26 @@ class TestEnd:
         assert result.bytes.decode() == "😀 日é"
 
 
+class TestAbort:
+    """The flag stops native code between graph nodes, and us between micro-batches."""
+
+    def test_native_code_looks_at_the_flag(self, decoder: Decoder) -> None:
+        tokens = decoder.vocabulary.tokenise("XYZ" * 20)
+        decoder.abort.set()
+        assert decoder.context.evaluate(0, tokens, 0, want_logits=False) is Evaluation.ABORTED
+        assert decoder.context.length(0) == 0
+        decoder.abort.clear()
+        assert decoder.context.evaluate(0, tokens, 0, want_logits=False) is Evaluation.DONE
+        assert decoder.context.length(0) == 60
+
+    def test_a_backend_that_never_looks_is_stopped_too(
+        self, long_model: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(AbortFlag, "watch", lambda self, native_context: None)
+        decoder = make_decoder(long_model, EngineSettings(threads=1, context_tokens=32768))
+        assert seconds_until_aborted(decoder, plain("XYZ" * 10_000)) < 0.5
+
+
 class TestProbabilities:
     def test_they_are_the_softmax_of_the_logits(self, decoder: Decoder) -> None:
         result = decode(decoder, fim(LINE), 12)
@@ -209,6 +232,23 @@ def test_a_context_is_never_larger_than_the_model_was_trained_for(tmp_path: Path
     model = write_tiny_gguf(tmp_path / "m", context_length=300)
     assert make_decoder(model, EngineSettings(threads=1, context_tokens=4096)).context.context_tokens == 300
     assert make_decoder(model, ONE_THREAD).context.micro_batch_tokens == 64
+
+
+def seconds_until_aborted(decoder: Decoder, parts: tuple[Part, ...]) -> float:
+    """How long the decoder goes on after its flag has been set, 0.1 s into the prompt."""
+    set_at = 0.0
+
+    def abort() -> None:
+        nonlocal set_at
+        set_at = time.perf_counter()
+        decoder.abort.set()
+
+    threading.Timer(0.1, abort).start()
+    stats = decode(decoder, parts).stats
+    assert stats.stop == "aborted"
+    assert stats.evaluated_tokens < stats.prompt_tokens
+    decoder.abort.clear()
+    return time.perf_counter() - set_at
 
 
 def as_part(decoder: Decoder, token: int) -> Part:

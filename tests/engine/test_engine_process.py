@@ -96,6 +96,9 @@ class TestCounting:
     async def test_it_counts_texts_by_themselves(self, engine: LlamaEngine) -> None:
         assert await engine.count_tokens(["", "X", "XYZ", "<fim_middle>", "X"]) == [0, 1, 3, 12, 1]
 
+    async def test_lone_surrogates_are_counted_as_what_replaces_them(self, engine: LlamaEngine) -> None:
+        assert await engine.count_tokens(["a\ud800b"]) == [3]
+
     async def test_known_texts_need_no_engine(self, engine: LlamaEngine) -> None:
         await engine.count_tokens(["XYZ"])
         await engine.close()

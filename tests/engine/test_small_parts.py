@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from tiny_gguf import MARKERS
 
 from mellum_lsp.domain import Marker
 from mellum_lsp.engine import messages
 from mellum_lsp.engine.count_cache import CountCache
-from mellum_lsp.engine.decoder import Decoder
 from mellum_lsp.engine.interface import EngineError, GenerationStats, ModelBroken, ModelInfo
 from mellum_lsp.engine.restarts import Restarts
 from mellum_lsp.engine.settings import default_micro_batch, default_threads
@@ -109,18 +109,37 @@ class TestSpeeds:
         speeds.observe_decode(1, 100.0)
         assert (speeds.prefill, speeds.decode) == (0.0, 0.0)
 
-    def test_a_slow_model_is_measured_with_few_tokens(self, decoder: Decoder) -> None:
-        """Every evaluation takes a second on this clock: six of them are the fewest possible."""
-        seconds = 0.0
+    @pytest.mark.parametrize(
+        ("tokens_per_second", "evaluated"), [(1e6, [1, 2, 1, 1, 1, 8, 16, 32, 64]), (10, [1, 2, 1, 8])]
+    )
+    def test_a_slow_model_is_measured_with_few_tokens(
+        self, tokens_per_second: float, evaluated: list[int]
+    ) -> None:
+        context = FakeContext(tokens_per_second)
+        speeds = measure(context, 1000, lambda: context.seconds)  # type: ignore[arg-type]
+        assert context.evaluated == evaluated
+        assert (speeds.prefill, speeds.decode) == pytest.approx((tokens_per_second, tokens_per_second))
 
-        def clock() -> float:
-            nonlocal seconds
-            seconds += 1.0
-            return seconds
 
-        speeds = measure(decoder.context, decoder.vocabulary.size, clock)
-        assert (speeds.prefill, speeds.decode) == (8.0, 1.0)
-        assert seconds < 15
+class FakeContext:
+    """Takes time in proportion to the tokens."""
+
+    micro_batch_tokens = 64
+
+    def __init__(self, tokens_per_second: float):
+        self.tokens_per_second = tokens_per_second
+        self.seconds = 0.0
+        self.evaluated: list[int] = []
+
+    def evaluate(self, _sequence: int, tokens: np.ndarray, position: int, *, want_logits: bool) -> None:
+        assert want_logits
+        assert position == sum(self.evaluated)
+        self.evaluated.append(len(tokens))
+        self.seconds += len(tokens) / self.tokens_per_second
+
+    def synchronise(self) -> None: ...
+
+    def clear(self, sequence: int) -> None: ...
 
 
 def test_defaults_follow_the_machine_and_the_model() -> None:
