@@ -1,0 +1,34 @@
+"""What can happen to a suggestion, in numbers and names; there is no place here for source text."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Kind(Enum):
+    SHOWN = "shown"
+    ACCEPTED = "accepted"
+    PARTIALLY_ACCEPTED = "partially accepted"
+    DISMISSED = "dismissed"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something happened to the suggestion with the id ``suggestion``.
+
+    ``at`` is in seconds since 1970; ``characters`` and ``lines`` are the suggestion's length, for a partial
+    acceptance what was accepted of it so far; ``probability`` is the joint one of its tokens; ``latency_ms``
+    what the user waited for it.
+    """
+
+    kind: Kind
+    suggestion: str
+    language: str = ""
+    model: str = ""
+    characters: int = 0
+    lines: int = 0
+    probability: float = 0.0
+    latency_ms: float = 0.0
+    at: float = field(default_factory=time.time)
