@@ -1,4 +1,4 @@
-"""From texts to what the index keeps of them: a pure function that gives arrays and bytes, cheap to pass on."""
+"""From texts to what the index keeps of them: a pure function that gives arrays and bytes, cheap to send."""
 
 from __future__ import annotations
 

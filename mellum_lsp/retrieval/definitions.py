@@ -11,13 +11,14 @@ _KEYWORDS = re.compile(
     r"^[ \t]*(?:@?\w+(?:\([^)\n]*\))?[ \t]+){0,5}?"
     r"(?:def|class|func|fun|fn|function\*?|struct|enum|interface|trait|object|type|module|namespace|protocol"
     r"|record|union|mod|macro_rules!|defmodule|defp?|typedef|extension|impl|package|message|service|sub|proc)"
-    r"[ \t]+(?:\([^)\n]*\)[ \t]*)?(?:<[^>\n]*>[ \t]*)?(?:self\.)?([^\W\d]\w*)",
+    r"[ \t]+(?:\([^)\n]*\)[ \t]*)?(?:<[^>\n]*>[ \t]*)?(?:\w+\.)*([^\W\d]\w*)",
     re.MULTILINE,
 )
 _VALUES = re.compile(
     r"^(?:[ \t]{0,4}"
     r"(?:export[ \t]+|pub(?:\([^)]*\))?[ \t]+|private[ \t]+|static[ \t]+|public[ \t]+|final[ \t]+)*"
-    r"(?:const|let|var|val|static|define|#define)[ \t]+(?:mut[ \t]+)?([^\W\d]\w*)"
+    r"(?:const|let|var|val|static(?=[ \t]+(?:mut[ \t]+)?\w+[ \t]*[:=])|define|#define)[ \t]+"
+    r"(?:mut[ \t]+)?([^\W\d]\w*)"
     r"|([^\W\d]\w*)[ \t]*(?::[^=\n]+)?=(?!=))",
     re.MULTILINE,
 )
@@ -72,7 +73,7 @@ _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _IMPORT = re.compile(
     r"^[ \t]*(?:(?:from[ \t]+\S+[ \t]+)?import\b|use\b|using\b|require\b|#include\b"
     r"|(?:const|let|var)\b.*\brequire\()"
-    r"[^\n;]*(?:\([^)]*\)|\{[^}]*\})?[^\n]*",
+    r"(?:\([^)]*\)|\{[^}]*\}|[^\n;({])*",
     re.MULTILINE,
 )
 _MIN_NAME = 3

@@ -154,6 +154,8 @@ class IouIndex:
         if state.count < _COMMON_FROM_CHUNKS or not self._use_bits:
             return
         whole = _with_common_as_postings(state)
+        if not whole.size:
+            return
         lengths = np.diff(whole.offsets)
         chosen = np.sort(np.argsort(lengths, kind="stable")[-COMMON_TERMS:])
         words = [np.zeros(state.count, np.uint64) for _ in range(COMMON_TERMS // _WORD_BITS)]
