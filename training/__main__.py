@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from training.recipe import RecipeError, Run, read_recipe
+from training.recipe import Recipe, RecipeError, Run, read_recipe
 
 STAGES = ("base", "corpus", "fim", "context", "sft", "export", "evaluate", "all")
 
@@ -34,9 +34,13 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def run_stage(stage, recipe, run, options) -> None:
+def run_stage(stage: str, recipe: Recipe, run: Run, options: argparse.Namespace) -> None:
     """Imports a stage only when it is wanted: corpus and fim need no torch."""
-    if stage == "corpus":
+    if stage == "base":
+        from training import base
+
+        base.fetch(recipe, run)
+    elif stage == "corpus":
         from training import corpus
 
         corpus.build(recipe, run)

@@ -1,7 +1,7 @@
 """Stage `fim`: documents → fill-in-the-middle examples, rendered by the server's own windows and dialect.
 
-Writes ``shards/plain/NNNN.npz`` (no other files in the prompt), ``shards/validation/0000.npz`` and
-``shards/samples.txt`` for a person to look at.
+Writes ``shards/plain/NNNN.npz`` and ``shards/short/NNNN.npz`` (no other files in the prompt),
+``shards/validation/0000.npz`` and ``shards/samples-*.txt`` for a person to look at.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,22 +44,35 @@ def build(recipe: Recipe, run: Run) -> None:
     documents = list(read_documents(run.corpus / "train.jsonl"))
     validation = [d for d in documents if d.split == "validation"]
     training = [d for d in documents if d.split == "train"]
-    rng = random.Random(f"{recipe.seed} validation")
-    write_shard(
-        run.shards / "validation" / "0000.npz",
-        [
-            tokenise(tokeniser, r)
-            for r in take(examples(recipe.fim, validation, tokeniser, rng), recipe.fim.validation_examples)
-        ],
-    )
+    held_back = run.shards / "validation" / "0000.npz"
+    if not held_back.exists():
+        rng = random.Random(f"{recipe.seed} validation")
+        source = examples(recipe.fim, validation, tokeniser, rng)
+        rendered = take(source, recipe.fim.validation_examples)
+        write_shard(held_back, [tokenise(tokeniser, r) for r in rendered])
+    low, high = recipe.fim.short_prompt_tokens
+    short = replace(recipe.fim, min_prompt_tokens=low, usual_prompt_tokens=high, long_prompt_share=0.0)
+    write_set("plain", recipe.fim, recipe.fim.shards, recipe, run, training, tokeniser)
+    write_set("short", short, recipe.fim.short_shards, recipe, run, training, tokeniser)
+
+
+def write_set(
+    name: str,
+    settings: Fim,
+    shards: int,
+    recipe: Recipe,
+    run: Run,
+    documents: Sequence[Document],
+    tokeniser: Tokeniser,
+) -> None:
+    """Writes the shards of one folder that do not exist yet, with samples and statistics to look at."""
     statistics: Counter[str] = Counter()
-    samples: list[str] = []
-    for shard in range(recipe.fim.shards):
-        path = run.shards / "plain" / f"{shard:04d}.npz"
+    for shard in range(shards):
+        path = run.shards / name / f"{shard:04d}.npz"
         if path.exists():
             continue
-        rng = random.Random(f"{recipe.seed} plain {shard}")
-        rendered = take(examples(recipe.fim, training, tokeniser, rng), recipe.fim.examples_per_shard)
+        rng = random.Random(f"{recipe.seed} {name} {shard}")
+        rendered = take(examples(settings, documents, tokeniser, rng), settings.examples_per_shard)
         tokenised = [tokenise(tokeniser, r) for r in rendered]
         write_shard(path, tokenised)
         for item, example in zip(rendered, tokenised, strict=True):
@@ -67,9 +80,9 @@ def build(recipe: Recipe, run: Run) -> None:
             statistics["tokens"] += len(example.tokens)
             statistics["middle tokens"] += len(example.tokens) - example.middle
         if shard == 0:
-            samples = [show(r) for r in rendered[:60]]
-            (run.shards / "samples.txt").write_text("\n".join(samples), encoding="utf-8")
-        print(f"fim: shard {shard}: {len(rendered)} examples; so far {dict(statistics)}", flush=True)
+            samples = "\n".join(show(r) for r in rendered[:60])
+            (run.shards / f"samples-{name}.txt").write_text(samples, encoding="utf-8")
+        print(f"fim: {name} shard {shard}: {len(rendered)} examples; so far {dict(statistics)}", flush=True)
 
 
 def open_tokeniser(recipe: Recipe, run: Run) -> Tokeniser:

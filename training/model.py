@@ -2,8 +2,7 @@
 
 One optimiser step sees one *row* of fixed length in which examples lie one behind another. Attention is
 computed example by example on slices of that row, so no example sees its neighbour, no mask of row × row is
-built, and every large tensor keeps its shape (allocators fragment under ever-changing shapes until memory runs
-out).
+built, and every large tensor keeps its shape (allocators fragment under ever-changing shapes).
 """
 
 from __future__ import annotations

@@ -57,6 +57,9 @@ class Fim:
     usual_prompt_tokens: int = 500
     max_prompt_tokens: int = 900
     long_prompt_share: float = 0.1
+    short_shards: int = 0
+    short_prompt_tokens: tuple[int, int] = (40, 160)
+    """Range of the examples in ``shards/short``: more middles for the same tokens."""
     validation_examples: int = 64
     context_chunks: int = 3
     context_tokens: int = 400
@@ -164,7 +167,8 @@ def read_recipe(path: Path) -> Recipe:
     values: dict[str, Any] = {}
     for key, value in table.items():
         values[key] = _section(sections[key], key, value) if key in sections else value
-    return _section(Recipe, "", values)
+    recipe: Recipe = _section(Recipe, "", values)
+    return recipe
 
 
 def _section(kind: type[Any], name: str, table: dict[str, Any]) -> Any:

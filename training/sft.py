@@ -1,7 +1,7 @@
 """Stage `sft`: full fine-tuning on packed rows, to a time or token budget, resumable from any checkpoint.
 
-float32 master weights under bf16 autocast; loss weight 1 on middles and their end of text, less on the rest; a
-warm-up–stable–decay schedule over the *share of the budget that is spent*, so it ends well at any speed. A
+float32 master weights under bf16 autocast; loss weight 1 on middles and their end of text, less on the rest;
+a warm-up–stable–decay schedule over the *share of the budget that is spent*, so it ends well at any speed. A
 file named ``DECAY`` in the run folder begins the decay at once, ``STOP`` ends the run with a checkpoint.
 """
 
