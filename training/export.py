@@ -7,6 +7,7 @@ the checkpoint's. Writes ``export/NAME-F16.gguf``, one file for each quantisatio
 
 from __future__ import annotations
 
+import ctypes
 import json
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ _FIM_KEYS = {
     "<fim_middle>": "fim_mid",
     "<fim_pad>": "fim_pad",
 }
-PROOF_EXAMPLES = 6
+PROOF_EXAMPLES, PROOF_TOKENS = 4, 120
 
 
 def export(recipe: Recipe, run: Run) -> dict[str, Path]:
@@ -44,7 +45,7 @@ def export(recipe: Recipe, run: Run) -> dict[str, Path]:
         quantise(files["F16"], files[kind], kind)
     proof = {
         "checkpoint": checkpoint.name if checkpoint else "none: the base with renamed tokens",
-        "quantisations": {kind: prove(model, path, run) for kind, path in files.items()},
+        "quantisations": {kind: prove(model, path, run, kind) for kind, path in files.items()},
     }
     (run.export / "proof.json").write_text(json.dumps(proof, indent=1), encoding="utf-8")
     print(json.dumps(proof, indent=1))
@@ -123,9 +124,15 @@ def _permute(weights: np.ndarray, heads: int) -> np.ndarray:
     return weights.reshape(heads, 2, rows // heads // 2, columns).swapaxes(1, 2).reshape(rows, columns).copy()
 
 
+@ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
+def _SILENT(level: int, text: bytes, data: object) -> None:  # noqa: N802
+    """llama.cpp prints a line for each tensor otherwise."""
+
+
 def quantise(source: Path, target: Path, kind: str) -> None:
     import llama_cpp
 
+    llama_cpp.llama_log_set(_SILENT, None)
     parameters = llama_cpp.llama_model_quantize_default_params()
     parameters.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{kind}")
     parameters.nthread = 2
@@ -134,18 +141,22 @@ def quantise(source: Path, target: Path, kind: str) -> None:
 
 
 @torch.no_grad()
-def prove(model: LlamaForCausalLM, path: Path, run: Run) -> dict[str, float]:
-    """Logits of the GGUF against those of the weights, at every position of validation examples."""
+def prove(model: LlamaForCausalLM, path: Path, run: Run, kind: str) -> dict[str, float]:
+    """Logits of the GGUF against those of the weights, at every position of validation examples.
+
+    ``kl_to_rounded_nats``: against weights rounded in torch as the quantisation does, where that is known.
+    """
     import llama_cpp
 
     from training.model import hidden_states
+    from training.quantisation import ROUNDING, served_weights
     from training.shards import read_shard
 
     engine = llama_cpp.Llama(str(path), n_ctx=2048, n_batch=2048, logits_all=True, verbose=False, n_threads=2)
     model.eval()
-    agree, divergence, count = 0, 0.0, 0
+    agree, divergence, divergence_rounded, count = 0, 0.0, 0.0, 0
     for example in read_shard(run.shards / "validation" / "0000.npz")[:PROOF_EXAMPLES]:
-        tokens = example.tokens[:200]
+        tokens = example.tokens[:PROOF_TOKENS]
         engine.reset()
         engine.eval(tokens.tolist())
         theirs = torch.from_numpy(np.array(engine.scores[: len(tokens)], dtype=np.float32)).log_softmax(-1)
@@ -153,9 +164,15 @@ def prove(model: LlamaForCausalLM, path: Path, run: Run) -> dict[str, float]:
         ours = model.lm_head(hidden).float().log_softmax(-1)
         agree += int((ours.argmax(-1) == theirs.argmax(-1)).sum())
         divergence += float((ours.exp() * (ours - theirs)).sum())
+        if kind in ROUNDING:
+            with served_weights(model, kind):
+                hidden = hidden_states(model, torch.from_numpy(tokens), [len(tokens)])
+            rounded = model.lm_head(hidden).float().log_softmax(-1)
+            divergence_rounded += float((rounded.exp() * (rounded - theirs)).sum())
         count += len(tokens)
     engine.close()
-    return {
+    known = {"kl_to_rounded_nats": round(divergence_rounded / count, 6)} if kind in ROUNDING else {}
+    return known | {
         "top1_agreement": round(agree / count, 4),
         "kl_nats": round(divergence / count, 6),
         "positions": count,
