@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from mellum_lsp.completion.lexing import CODE, PAIRS, State, scan
@@ -21,6 +20,8 @@ BEFORE_CHARACTERS = 3000
 AFTER_CHARACTERS = 2000
 LINES_BELOW = 3
 WINDOW_CHARACTERS = 20
+_MARGIN_CHARACTERS = 20_000
+_AT_THE_MARGIN = ("\ndef ", "\nclass ", "\nfunc", "\nexport ", "\npublic ", "\nconst ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,25 @@ class Surroundings:
         return not self.line_before.strip()
 
 
+_seen: list[tuple[Caret, Surroundings]] = []
+_SEEN_CARETS = 4
+
+
 def look(caret: Caret) -> Surroundings:
-    """The surroundings of ``caret``. Costs the same in a document of any length."""
+    """The surroundings of ``caret``. Costs about the same in a document of any length.
+
+    Every rule of a request looks from the same caret, so the last few answers are kept.
+    """
+    for seen, around in _seen:
+        if seen is caret:
+            return around
+    around = _look_around(caret)
+    _seen.append((caret, around))
+    del _seen[:-_SEEN_CARETS]
+    return around
+
+
+def _look_around(caret: Caret) -> Surroundings:
     text, offset = caret.text, caret.offset
     syntax = syntax_of(caret.language)
     start = text.rfind("\n", 0, max(0, offset - BEFORE_CHARACTERS)) + 1
@@ -83,7 +101,6 @@ def look(caret: Caret) -> Surroundings:
     return _look(before, after, truncated, syntax, inside, inside.state if ends else CODE)
 
 
-@lru_cache(maxsize=8)  # one request asks several times; the key is bounded, however long the document
 def _look(
     before: str, after: str, truncated: bool, syntax: Syntax, inside: _Inside, state_behind: State
 ) -> Surroundings:
@@ -124,14 +141,19 @@ def width(line: str) -> int:
 
 
 def _state_at(text: str, start: int, syntax: Syntax) -> State:
-    """A cheap guess at the lexer's state at a line's start, without reading everything before it."""
+    """A cheap guess at the lexer's state at a line's start, without reading everything before it.
+
+    Delimiters of strings come in pairs: an odd number since the last definition at the margin, which is code,
+    means that a string is open.
+    """
     if start == 0:
         return CODE
+    code = max(text.rfind(word, max(0, start - _MARGIN_CHARACTERS), start) for word in _AT_THE_MARGIN)
     for delimiter in syntax.multiline:
-        if (len(delimiter) == 3 or delimiter == "`") and text.count(delimiter, 0, start) % 2:
+        if (len(delimiter) == 3 or delimiter == "`") and text.count(delimiter, max(code, 0), start) % 2:
             return State("string", delimiter, multiline=True)
     for opener, closer in syntax.block_comments:
-        if text.rfind(opener, 0, start) > text.rfind(closer, 0, start):
+        if text.rfind(opener, max(code, 0), start) > text.rfind(closer, max(code, 0), start):
             return State("block comment", closer, multiline=True)
     return CODE
 
@@ -157,7 +179,6 @@ class _Inside(NamedTuple):
     enclosures: tuple[Enclosure, ...]
 
 
-@lru_cache(maxsize=8)
 def _open_at_end(before: str, syntax: Syntax, state: State) -> _Inside:
     stack: list[tuple[Enclosure, int]] = []
     caret_line = before.rfind("\n") + 1
