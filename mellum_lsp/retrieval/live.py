@@ -69,6 +69,7 @@ class LiveIndex:
         self._changes = Changes(settings.debounce_ms / 1000, settings.document_debounce_ms / 1000)
         self._to_watch: list[str] = []
         self._polling: dict[str, str] = {}
+        self._identity: dict[str, tuple[int, int] | None] = {}
         self._skipped: dict[str, dict[str, int]] = {}
         self._supervisor = Supervisor(settings, self._indexed, self._done, self._lost)
         self._watcher = Watcher(self._path_changed)
@@ -217,27 +218,30 @@ class LiveIndex:
             self._save()
 
     def _watch(self, root: str) -> None:
+        self._identity[root] = _identity(root)
         if not self._settings.watch:
             return
-        why = self._watcher.watch(root) if Path(root).is_dir() else "the folder does not exist"
-        if why:
+        self._watcher.unwatch(root)
+        why = self._watcher.watch(root) if self._identity[root] else "the folder does not exist"
+        if why and why != self._polling.get(root):
             log.warning("changes in %s are noticed by polling: %s", root, why)
         self._polling[root] = why
 
     def _poll(self, now: float) -> None:
-        """Scans the folders that cannot be watched, and waits for those that are gone to come back."""
+        """Scans the folders that cannot be watched, and those that were moved away or came back.
+
+        No event tells that a watched folder itself was moved.
+        """
         if not self._settings.watch or now - self._polled_at < self._settings.poll_seconds:
             return
         self._polled_at = now
         for root in list(self._folders):
-            exists = Path(root).is_dir()
-            if exists and self._polling.get(root):
-                self._watcher.unwatch(root)
+            another = _identity(root) != self._identity.get(root)
+            if another:
                 self._watch(root)
+            if another or (self._polling.get(root) and self._identity[root]):
                 with self._wake:
                     self._changes.scan(root, now)
-            elif not exists and not self._polling.get(root):
-                self._polling[root] = "the folder does not exist"
 
     def _drop_closed_folders(self) -> None:
         known = {root for root in self._index.roots() if root not in self._folders}
@@ -259,8 +263,7 @@ class LiveIndex:
         with self._writing:
             self._index.apply(batch, message.root, unwanted)
             for path in message.gone:
-                if message.from_editor or path not in opened:
-                    self._index.remove_below(path, message.root)
+                self._index.remove_below(path, message.root, () if message.from_editor else opened)
             self._unsaved = True
         now = time.monotonic()
         if now - self._told_at > _STATUS_SECONDS:
@@ -323,3 +326,12 @@ class LiveIndex:
             persist.save(persist.cache_file(list(self._folders)), saved, persist.fingerprint(self._settings))
         except OSError as error:
             log.warning("the index cannot be kept for the next session: %s", error)
+
+
+def _identity(root: str) -> tuple[int, int] | None:
+    """Which folder there is at a path now; None where there is none."""
+    try:
+        status = Path(root).stat()
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino)

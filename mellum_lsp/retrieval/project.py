@@ -135,13 +135,13 @@ class ProjectIndex:
             self._renumber()
         return True
 
-    def remove_below(self, path: str, root: str = "") -> None:
-        """Forgets a file, or all files of a folder, whichever ``path`` was."""
-        if self.remove(path, root):
+    def remove_below(self, path: str, root: str = "", kept: Container[str] = ()) -> None:
+        """Forgets a file, or all files of a folder but the ``kept`` ones, whichever ``path`` was."""
+        if path in kept or self.remove(path, root):
             return
         folder = path + "/"
         for of, known in list(self._places):
-            if of == root and known.startswith(folder):
+            if of == root and known.startswith(folder) and known not in kept:
                 self.remove(known, root)
 
     def remove_root(self, root: str) -> None:

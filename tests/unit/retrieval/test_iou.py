@@ -14,7 +14,9 @@ from mellum_lsp.retrieval.postings import segment_of_sets
 TERMS = st.frozensets(st.integers(0, 40), max_size=12)
 
 
-def brute_force(sets: dict[int, frozenset[int]], query: frozenset[int], limit: int) -> list[tuple[int, float]]:
+def brute_force(
+    sets: dict[int, frozenset[int]], query: frozenset[int], limit: int
+) -> list[tuple[int, float]]:
     scores = [(number, len(one & query) / len(one | query)) for number, one in sets.items() if one & query]
     return sorted(scores, key=lambda pair: (-pair[1], pair[0]))[:limit]
 

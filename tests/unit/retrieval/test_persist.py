@@ -17,7 +17,9 @@ MARK = persist.fingerprint(IndexSettings())
 def filled() -> ProjectIndex:
     index = ProjectIndex()
     for number in range(30):
-        index.add(f"pkg/{number}.py", f"def function_{number}(value):\n    return value + {number}\n", root="/one")
+        index.add(
+            f"pkg/{number}.py", f"def function_{number}(value):\n    return value + {number}\n", root="/one"
+        )
     index.add("pkg/1.py", "replaced = True\n", root="/one")
     index.add("pkg/1.py", "other = True\n", root="/two")
     return index

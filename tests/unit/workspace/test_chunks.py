@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -151,7 +152,7 @@ def test_text_without_grammar_is_cut_into_overlapping_windows() -> None:
     text = "\n".join(f"line {number}" for number in range(100))
     spans = cut_chunks(text, None, SETTINGS)
     assert_covers(text, spans, SETTINGS, overlapping=True)
-    assert all(later.start < earlier.end for earlier, later in zip(spans, spans[1:], strict=False))
+    assert all(later.start < earlier.end for earlier, later in pairwise(spans))
 
 
 def test_a_file_that_does_not_parse_is_cut_into_windows() -> None:

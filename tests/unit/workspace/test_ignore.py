@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Our reading of ignore files is git's own, on random trees; and what git does not know of."""
 
 from __future__ import annotations

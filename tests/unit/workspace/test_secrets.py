@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """What looks like a secret, by name or by content, and what only resembles one."""
 
 from __future__ import annotations

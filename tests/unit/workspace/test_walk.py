@@ -1,8 +1,7 @@
-"""A walk yields what is worth reading and counts the rest by reason; single paths are judged by the same rules."""
+"""A walk yields what is worth reading and counts the rest; single paths are judged by the same rules."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from mellum_lsp.workspace.settings import IndexSettings
@@ -25,7 +24,7 @@ def test_walks_nested_folders_in_the_order_of_names(tmp_path: Path) -> None:
 def test_everything_left_out_is_counted_by_reason(tmp_path: Path) -> None:
     make(tmp_path, "a.py", ".env", "node_modules/x.js", "x.min.js", "photo.png", "big.py", "env/pyvenv.cfg")
     (tmp_path / "big.py").write_text("x" * 200)
-    os.symlink(tmp_path / "a.py", tmp_path / "link.py")
+    (tmp_path / "link.py").symlink_to(tmp_path / "a.py")
     walker = Walker(tmp_path, IndexSettings(max_file_bytes=100))
     assert [found.path for found in walker.walk()] == ["a.py"]
     assert walker.skipped == {
@@ -35,7 +34,7 @@ def test_everything_left_out_is_counted_by_reason(tmp_path: Path) -> None:
 
 def test_a_loop_of_links_ends(tmp_path: Path) -> None:
     make(tmp_path, "a/x.py")
-    os.symlink(tmp_path, tmp_path / "a" / "up")
+    (tmp_path / "a" / "up").symlink_to(tmp_path)
     assert [found.path for found in Walker(tmp_path, IndexSettings()).walk()] == ["a/x.py"]
 
 
@@ -49,7 +48,7 @@ def test_at_most_so_many_files(tmp_path: Path) -> None:
 def test_single_paths_are_judged_as_in_a_walk(tmp_path: Path) -> None:
     make(tmp_path, "a.py", "sub/b.py", ".env", "node_modules/x.js", "out/c.py")
     (tmp_path / ".gitignore").write_text("out/\n")
-    os.symlink(tmp_path / "sub", tmp_path / "linked")
+    (tmp_path / "linked").symlink_to(tmp_path / "sub")
     walker = Walker(tmp_path, IndexSettings())
     walked = {found.path: found for found in walker.walk()}
     assert set(walked) == {"a.py", "sub/b.py"}

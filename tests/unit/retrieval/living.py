@@ -1,0 +1,43 @@
+"""Helpers for tests of the live index: what it must hold, and patience."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from mellum_lsp.domain import Chunk
+from mellum_lsp.retrieval.project import ProjectIndex
+from mellum_lsp.workspace.filters import read_text
+from mellum_lsp.workspace.settings import IndexSettings
+from mellum_lsp.workspace.walk import Walker
+
+QUICK = IndexSettings(persist=False, debounce_ms=5, document_debounce_ms=5, poll_seconds=0.2)
+PATIENCE_SECONDS = 20.0
+
+
+def from_scratch(root: Path, opened: dict[str, str] | None = None) -> list[Chunk]:
+    """What an index of the folder as it is now, and of these documents, must hold."""
+    index, walker = ProjectIndex(QUICK), Walker(root, QUICK)
+    for found in walker.walk():
+        text = read_text(root / found.path, QUICK)
+        if isinstance(text, str):
+            index.add(found.path, text)
+    for path, text in (opened or {}).items():
+        index.add(path, text) if walker.allows(path) else index.remove(path)
+    return list(index.all_chunks())
+
+
+def eventually(check: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if check():
+            return True
+        time.sleep(0.02)
+    return check()
+
+
+def write(path: Path, text: str = "value = 1\n") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
