@@ -24,7 +24,7 @@ CURSOR = "$0"
 
 
 class ServerError(Exception):
-    """The server answered with an error."""
+    """The server answered with an error, or (raised by one of its ``answers``) the client does."""
 
     def __init__(self, error: dict[str, Any]) -> None:
         super().__init__(error["message"])
@@ -44,6 +44,7 @@ class LspClient:
         }
         self.notifications: list[tuple[str, Any]] = []
         self.asked: list[tuple[str, Any]] = []
+        self.replies: list[dict[str, Any]] = []
         self._ids = itertools.count(1)
         self._versions = itertools.count(2)
         self._replies: dict[Any, asyncio.Future[Any]] = {}
@@ -81,7 +82,11 @@ class LspClient:
             self.asked.append((message["method"], message.get("params")))
             answer = self.answers.get(message["method"])
             assert answer is not None, f"the server asked {message['method']}"
-            self.send({"jsonrpc": "2.0", "id": message["id"], "result": answer(message.get("params"))})
+            reply = {"jsonrpc": "2.0", "id": message["id"]}
+            try:
+                self.send(reply | {"result": answer(message.get("params"))})
+            except ServerError as refusal:
+                self.send(reply | {"error": {"code": refusal.code, "message": str(refusal)}})
         elif "method" in message:
             self.notifications.append((message["method"], message.get("params")))
         else:
@@ -90,6 +95,7 @@ class LspClient:
 
     def _take_reply(self, message: dict[str, Any]) -> None:
         assert ("result" in message) != ("error" in message), message
+        self.replies.append(message)
         self._reply_counts[message["id"]] += 1
         reply = self._replies.get(message["id"])
         if reply is not None and not reply.done():

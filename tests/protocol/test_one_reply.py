@@ -283,10 +283,12 @@ class TestHostileMessages:
         caret = client.open(URI, "$0")
         message = {"jsonrpc": "2.0", "id": "twice", "method": INLINE, "params": at(URI, caret)}
         client.send(message)
-        client.send(message)
-        await client.until(lambda: client.reply_count("twice") == 1)  # the second, refused
+        client.send(message | {"method": "mellum/status"})
+        await client.until(lambda: client.reply_count("twice") == 1)
+        assert client.replies[-1]["error"]["code"] == -32600
         lab.completer.gate.set()
         await client.until(lambda: client.reply_count("twice") == 2)
+        assert client.replies[-1]["result"]["items"]
 
     async def test_replies_to_requests_never_made_are_ignored(self, client: LspClient) -> None:
         for request_id in (1, "x", None, [], {}):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import uuid
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,13 @@ class TestSettings:
             "mellum-lsp: settings: there is no setting maxLine; did you mean maxLines?",
         ]
         assert lab.builds[0][0].max_lines == 5
+
+    async def test_a_mistake_is_told_once(self, client: LspClient) -> None:
+        for lines in (3, 4):
+            settings = {"gate": "high", "maxLines": lines}
+            client.notify("workspace/didChangeConfiguration", {"settings": settings})
+            await asyncio.sleep(0.02)
+        assert len(client.received("window/showMessage")) == 1
 
     async def test_pushed_changes_reach_the_running_pipeline(self, client: LspClient, lab: Lab) -> None:
         client.notify("workspace/didChangeConfiguration", {"settings": {"mellum": {"gate": 0.3}}})
@@ -168,6 +176,16 @@ class TestDocuments:
             ("files", [path]),
         ]
 
+    async def test_what_was_typed_last_does_not_come_back_after_closing(
+        self, client: LspClient, lab: Lab, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("mellum_lsp.lsp.index_feed.SETTLE_SECONDS", 0.02)
+        caret = client.open(URI, "$0")
+        client.edit(URI, caret, caret, "unsaved")
+        client.notify("textDocument/didClose", {"textDocument": {"uri": URI}})
+        await asyncio.sleep(0.06)
+        assert lab.index.told[-1] == ("closed", Path("/project/a.py"))
+
     async def test_documents_opened_before_the_index_is_there_reach_it(
         self, fresh: LspClient, lab: Lab
     ) -> None:
@@ -273,6 +291,24 @@ class TestProgress:
         ]
         assert len(set(begun)) == 2
 
+    async def test_work_that_is_done_before_it_can_be_shown_is_not_shown(self, fresh: LspClient) -> None:
+        await fresh.initialize(capabilities=CAN_SHOW_PROGRESS)
+        await fresh.until_ready()
+        await asyncio.sleep(0.02)
+        assert fresh.asked
+        assert fresh.received("$/progress") == []
+
+    async def test_a_client_that_refuses_progress_gets_none(self, fresh: LspClient, lab: Lab) -> None:
+        def refuse(params: Any) -> None:
+            raise ServerError({"code": -32603, "message": "no"})
+
+        fresh.answers["window/workDoneProgress/create"] = refuse
+        lab.engine = ScriptedEngine(load=Pause(0.05))
+        await fresh.initialize(capabilities=CAN_SHOW_PROGRESS)
+        await fresh.until_ready()
+        await asyncio.sleep(0.02)
+        assert fresh.received("$/progress") == []
+
     async def test_a_client_that_shows_none_is_not_bothered(self, client: LspClient) -> None:
         assert client.asked == []
         assert client.received("$/progress") == []
@@ -291,6 +327,14 @@ class TestStatus:
         assert await client.request("mellum/status") == expected
         lab.index.on_status(lab.index.now)
         await client.until(lambda: expected in client.received("mellum/status"))
+
+    async def test_nothing_is_told_twice_in_a_row(self, client: LspClient) -> None:
+        caret = client.open(URI, "$0")
+        for _ in range(3):
+            await client.inline(URI, caret)
+            await asyncio.sleep(0.01)
+        told = client.received("mellum/status")
+        assert all(one != other for one, other in itertools.pairwise(told))
 
     async def test_silence_says_its_reason(self, client: LspClient, lab: Lab) -> None:
         lab.completer.item = None
