@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 _LINGER_SECONDS = 0.005
 """After a withdrawal the next keystroke's request may already be on its way to join, unless it has come."""
 
+_CLOSING_SECONDS = 2.0
+
 OnError = Callable[[EngineError], None]
 
 
@@ -54,6 +56,8 @@ class Completer:
         self._cache = GenerationCache()
         self._planner = Planner(engine, context, settings)
         self._flights: list[Flight] = []
+        self._explaining: list[Flight] = []
+        """Not to be joined: they take the time for the full plan."""
         self._starting: asyncio.Task[object] | None = None
         self._closed = False
 
@@ -80,17 +84,18 @@ class Completer:
         if silence:
             return silent_explanation(silence, threshold, self._model, _since(begun))
         self._make_room()
-        flight = Flight(caret, threshold, self._settings)
+        flight = Flight(caret, threshold, self._settings, self._explaining.remove)
+        self._explaining.append(flight)
         flight.join()
-        task = flight.start(self._engine, self._planner, patient=True)
+        flight.start(self._engine, self._planner, patient=True)
         try:
             verdict = await _follow(flight, Judge(caret, self._settings), "")
-            flight.abort()
-            await asyncio.wait([task])  # only now the engine's own counts are complete
         except EngineError as error:
             return silent_explanation(self._failed(error), threshold, self._model, _since(begun))
         finally:
-            flight.abort()
+            flight.leave(wants_more=False)
+            flight.stop_if_unwanted()
+        await flight.landed()  # only now the engine's own counts are complete
         return explanation_of(flight, verdict or self._cut_off(caret), self._model, _since(begun))
 
     async def warm(self, caret: Caret) -> None:
@@ -113,11 +118,15 @@ class Completer:
     async def close(self) -> None:
         """End all work. The engine stays open, it belongs to whoever made it."""
         self._closed = True
-        for flight in self._flights:
+        flights = [*self._flights, *self._explaining]
+        for flight in flights:
             flight.abort()
         if self._starting:
             self._starting.cancel()
         await self._planner.close()
+        landing = [asyncio.ensure_future(flight.landed()) for flight in flights]
+        if landing:
+            await asyncio.wait(landing, timeout=_CLOSING_SECONDS)
         self._cache.clear()
 
     # ---- the way of a request

@@ -127,8 +127,11 @@ class Planner:
             if document.full is full and revised is not full.plan:
                 document.coming = self._planned(document, revised, 0.0)
         self._warm_in_background(document, model)
-        if document.warming:
-            await asyncio.shield(document.warming)
+        warming = document.warming
+        if warming:
+            await asyncio.wait([warming])
+            if not warming.cancelled() and (error := warming.exception()):
+                raise error
 
     def update_settings(self, settings: CompletionSettings) -> None:
         """Plans made by other settings are dropped."""
@@ -151,7 +154,9 @@ class Planner:
 
     async def close(self) -> None:
         self._count.close()
+        warming = [document.warming for document in self._documents.values() if document.warming]
         self._forget_all()
+        await asyncio.gather(*warming, return_exceptions=True)
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     # ---- full plans

@@ -318,6 +318,24 @@ class TestFailures:
         assert (await task).reason == "shutting down"
         assert (await completer.complete(caret_in(BODY))).reason == "shutting down"
 
+    async def test_closing_leaves_nothing_running(self, make: Make) -> None:
+        engine = ScriptedEngine(["return", Pause(30.0)], prefill=Pause(0.01))
+        completer = make(engine, SlowContext(0.02))
+        requests = [
+            asyncio.ensure_future(request)
+            for request in (
+                completer.complete(caret_in(BODY)),
+                completer.explain(caret_in(BODY)),
+                completer.warm(caret_in("x = $0")),
+            )
+        ]
+        await asyncio.sleep(0.05)
+        await completer.close()
+        await asyncio.gather(*requests, return_exceptions=True)
+        await asyncio.sleep(0)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert all(generation.ended for generation in engine.generations)
+
 
 class TestLoading:
     async def test_automatic_waits_only_a_little(self, make: Make) -> None:
