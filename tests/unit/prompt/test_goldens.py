@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mellum_lsp.domain import Marker, prompt_text
-from mellum_lsp.prompt.dialects import NAMES, by_name
+from mellum_lsp.models.files import shipped_file
+from mellum_lsp.prompt.dialects import NAMES, Vocabulary, by_name, choose
 from mellum_lsp.prompt.windows import Window
 
 from . import vocabularies
@@ -76,3 +77,13 @@ def test_codestrals_tokens_are_those_of_mistrals_own_example() -> None:
     prompt = dialect_for("codestral").render("a.py", Window("def f(", "return a + b", "", 0), ())
     pieces = [loaded.piece(token).decode() for token in tokens_of("codestral", prompt)]
     assert pieces == ["", "", "return", " a", " +", " b", "", " def", " f", "("]
+
+
+def test_the_embedded_model_speaks_mellums_dialect(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = shipped_file("nano-135m.gguf")
+    if not path.is_file():
+        pytest.skip("the embedded model is not in models/ yet")
+    monkeypatch.setattr(vocabularies, "path_of", lambda name: path)
+    loaded, metadata = vocabularies.load("embedded")
+    dialect = choose(Vocabulary(loaded.markers, metadata))
+    assert dialect.name == "mellum"
