@@ -126,7 +126,7 @@ class Flight:
         try:
             self.planned = await planner.plan(self.caret, patient)
             await self._generate(engine, self.planned)
-            if self.generated.stop in _FINISHED:
+            if self.generated.text or self.generated.stop in _FINISHED:
                 planner.evaluated(self.caret, self.planned)
         except EngineError as error:
             self.error = error

@@ -20,7 +20,6 @@ class Silence(Enum):
     DUPLICATES_SUFFIX = "duplicates suffix", "The draft only repeated what already follows the caret."
     REWRITES_LINE_ABOVE = "rewrites line above", "The draft only repeated the line above the caret."
     BROKEN_TEXT = "broken text", "The model produced control tokens or bytes that are no text."
-    WRONG_INDENTATION = "wrong indentation", "The draft did not fit the indentation around the caret."
     MID_WORD = "mid-word", "A word continues right behind the caret; invoke the completion to get one."
     EXCLUDED_FILE = "excluded file", "This file is ignored by the project or may hold secrets."
     DISABLED = "disabled", "Completions are switched off in the settings."
@@ -65,7 +64,6 @@ REPETITION = Reason(Silence.REPETITION)
 DUPLICATES_SUFFIX = Reason(Silence.DUPLICATES_SUFFIX)
 REWRITES_LINE_ABOVE = Reason(Silence.REWRITES_LINE_ABOVE)
 BROKEN_TEXT = Reason(Silence.BROKEN_TEXT)
-WRONG_INDENTATION = Reason(Silence.WRONG_INDENTATION)
 MID_WORD = Reason(Silence.MID_WORD)
 EXCLUDED_FILE = Reason(Silence.EXCLUDED_FILE)
 DISABLED = Reason(Silence.DISABLED)

@@ -399,6 +399,15 @@ class TestPlans:
         outcome = await make(engine, KnowsAChunk()).complete(caret_in(BODY, trigger=Trigger.INVOKED))
         assert [scored.chunk.path for scored in outcome.chunks] == ["util.py"]
 
+    async def test_a_plan_counts_as_warm_once_a_request_evaluated_it(self, make: Make) -> None:
+        """Also where its generation was cut off as soon as the statement was complete."""
+        engine = ScriptedEngine(["total = 1\n", "    return total\n" * 9, Pause(30.0)])
+        completer = make(engine, KnowsAChunk())
+        await completer.explain(caret_in(BODY))
+        assert interactive(engine)[0].aborted
+        outcome = await completer.complete(caret_in(BODY))
+        assert [scored.chunk.path for scored in outcome.chunks] == ["util.py"]
+
     async def test_a_fast_machine_has_only_the_full_plan(self, make: Make) -> None:
         engine = ScriptedEngine("return a + b", prefill_tokens_per_second=1e6)
         outcome = await make(engine, KnowsAChunk()).complete(caret_in(BODY))
