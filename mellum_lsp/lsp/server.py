@@ -12,8 +12,10 @@ from typing import Any
 from pygls.lsp.server import LanguageServer
 
 from mellum_lsp import __version__
+from mellum_lsp.feedback.store import FeedbackStore
 from mellum_lsp.lsp import logs
 from mellum_lsp.lsp.backend import Build, build
+from mellum_lsp.lsp.feedback import Record
 from mellum_lsp.lsp.methods.table import methods
 from mellum_lsp.lsp.protocol import Protocol
 from mellum_lsp.lsp.reading import make_converter
@@ -30,9 +32,9 @@ class Server(LanguageServer):
 
     protocol: Protocol
 
-    def __init__(self, build: Build, model: str | None) -> None:
+    def __init__(self, build: Build, model: str | None, record: Record) -> None:
         super().__init__("mellum-lsp", __version__, protocol_cls=Protocol, converter_factory=make_converter)
-        self.session = Session(self, build, model)
+        self.session = Session(self, build, model, record)
         self.protocol.methods = methods(self.session)
         self.protocol.on_exit = self._exit
         self._exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -58,9 +60,19 @@ class Server(LanguageServer):
             self._exited.set_result(code)
 
 
-def create_server(send: Callable[[bytes], None], *, build: Build = build, model: str | None = None) -> Server:
-    """The server of one client, on the running loop; ``send`` takes the bodies of messages to the client."""
-    server = Server(build, model)
+def create_server(
+    send: Callable[[bytes], None],
+    *,
+    build: Build = build,
+    model: str | None = None,
+    record: Record = lambda event: None,
+) -> Server:
+    """The server of one client, on the running loop.
+
+    ``send`` takes the bodies of messages to the client, ``record`` what became of suggestions; neither may
+    block.
+    """
+    server = Server(build, model, record)
     server.protocol.send = send
     return server
 
@@ -83,4 +95,12 @@ async def _serve(transport: Transport, model: str | None) -> int:
     with contextlib.suppress(NotImplementedError):  # Windows
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return await serve(transport, lambda send: create_server(send, model=model), stop)
+    store = FeedbackStore()
+
+    def connect(send: Callable[[bytes], None]) -> Server:
+        return create_server(send, model=model, record=store.record)
+
+    try:
+        return await serve(transport, connect, stop)
+    finally:
+        await asyncio.to_thread(store.close)

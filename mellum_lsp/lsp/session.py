@@ -28,7 +28,7 @@ from mellum_lsp.lsp.client import Client
 from mellum_lsp.lsp.configuration import Configuration
 from mellum_lsp.lsp.documents import Document, Documents, Place
 from mellum_lsp.lsp.exclusions import Exclusions
-from mellum_lsp.lsp.feedback import FeedbackChannel
+from mellum_lsp.lsp.feedback import Feedback, Record
 from mellum_lsp.lsp.folders import Folders
 from mellum_lsp.lsp.index_feed import IndexFeed
 from mellum_lsp.lsp.logs import failure
@@ -46,7 +46,7 @@ ANSWER_SECONDS = 300.0
 class Session:
     """State of one client, from its connection to its end. ``server`` speaks to the client."""
 
-    def __init__(self, server: Any, build: Build, model: str | None) -> None:
+    def __init__(self, server: Any, build: Build, model: str | None, record: Record) -> None:
         self.server = server
         self.client = Client()
         self.folders = Folders()
@@ -57,7 +57,7 @@ class Session:
         self.executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="lsp")
         self.exclusions = Exclusions(self.executor, self.background)
         self.index_feed = IndexFeed()
-        self.feedback = FeedbackChannel()
+        self.feedback = Feedback(record)
         self.uses_inline_completion: set[str] = set()
         """Documents (by URI) in which the client has asked for inline completions."""
         self.status = Status()
@@ -93,6 +93,7 @@ class Session:
     async def apply(self, settings: Settings, before: Settings | None) -> None:
         """Serve with ``settings`` from now on; ``before`` are those served with until now."""
         self.exclusions.configure(settings.exclude)
+        self.feedback.enabled = settings.feedback
         if before is not None and self._backend is not None and _same_backend(settings, before):
             self._backend.completer.update_settings(settings.completion())
             return
@@ -115,6 +116,7 @@ class Session:
     async def _load(self, backend: Backend) -> None:
         self.set_state("loading", f"loading {backend.model}".strip())
         progress = self.progress(f"Loading {backend.model or 'the model'}")
+        progress.report(0.0)
         try:
             info = await backend.engine.start(progress.report)
         except EngineError as error:
@@ -202,6 +204,7 @@ class Session:
         else:
             milliseconds = (time.perf_counter() - started) * 1000
             log.info("%s: answered in %.0f ms, p=%.2f", caret.path, milliseconds, outcome.confidence)
+            self.feedback.offered(outcome, caret.language)
             if self.status.state == "failed":
                 self.set_state("ready", "")
             self._say("")

@@ -103,6 +103,12 @@ class Settings(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     max_file_bytes: Annotated[Count, Meta(description="Larger files are not indexed.")] = (
         _INDEX.max_file_bytes
     )
+    feedback: Annotated[
+        bool,
+        Meta(
+            description="Whether acceptances are counted, on this machine and without a word of source text."
+        ),
+    ] = True
     engine: EngineOptions = EngineOptions()
 
     def completion(self) -> CompletionSettings:

@@ -28,7 +28,9 @@ async def fresh(lab: Lab) -> AsyncIterator[LspClient]:
     inbox: list[bytes] = []
     client = LspClient(inbox.append)
     loop = asyncio.get_running_loop()
-    server = create_server(lambda body: loop.call_soon(client.receive, body), build=lab.build)
+    server = create_server(
+        lambda body: loop.call_soon(client.receive, body), build=lab.build, record=lab.events.append
+    )
     client.send_body = lambda body: loop.call_soon(server.receive, body)
     client.server = server
     yield client

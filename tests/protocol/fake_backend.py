@@ -13,6 +13,7 @@ from mellum_lsp.completion.settings import CompletionSettings
 from mellum_lsp.domain import Caret
 from mellum_lsp.engine.interface import EngineError
 from mellum_lsp.engine.scripted import ScriptedEngine
+from mellum_lsp.feedback.events import Event
 from mellum_lsp.lsp.backend import Backend
 from mellum_lsp.lsp.settings import Settings
 
@@ -105,6 +106,7 @@ class Lab:
     completer: FakeCompleter = field(default_factory=FakeCompleter)
     engine: ScriptedEngine = field(default_factory=ScriptedEngine)
     index: FakeIndex = field(default_factory=lambda: FakeIndex(lambda status: None))
+    events: list[Event] = field(default_factory=list)
     tell_engine_error: Callable[[EngineError], None] = lambda error: None
     builds: list[tuple[Settings, str | None, list[Path]]] = field(default_factory=list)
 

@@ -104,6 +104,14 @@ class LspClient:
             else:
                 reply.set_result(message["result"])
 
+    def lost(self) -> None:
+        """The server is gone: nobody need wait for it."""
+        for request_id, reply in self._replies.items():
+            if not reply.done():
+                reply.set_exception(
+                    ConnectionError(f"the server ended before it answered request {request_id}")
+                )
+
     def received(self, method: str) -> list[Any]:
         """The parameters of all notifications of this method so far."""
         return [params for name, params in self.notifications if name == method]
@@ -285,3 +293,4 @@ async def _read(reader: asyncio.StreamReader, client: LspClient) -> None:
     while data := await reader.read(65536):
         for body in framing.feed(data):
             client.receive(body)
+    client.lost()

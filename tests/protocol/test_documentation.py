@@ -13,6 +13,7 @@ from fake_backend import Lab
 from lsp_client import LspClient, at
 
 import mellum_lsp.lsp
+from mellum_lsp.completion.outcome import Item
 from mellum_lsp.engine.script_file import read_script
 from mellum_lsp.lsp.methods.execute_command import COMMANDS
 from mellum_lsp.lsp.settings import Settings, read_settings
@@ -100,11 +101,12 @@ async def test_the_other_examples_are_understood(client: LspClient, lab: Lab) ->
     moved = example("### `mellum/didMoveCaret`")
     client.open(moved["textDocument"]["uri"], "x = 1\n")
     client.notify("mellum/didMoveCaret", moved)
-    kept: list[Any] = []
-    client.server.session.feedback.keep = kept.append
-    client.notify("textDocument/didPartiallyAcceptCompletion", example("## Feedback"))
+    partly = example("## Feedback")
+    (lab.completer.item,) = [Item(partly["item"]["command"]["arguments"][0], partly["item"]["insertText"])]
+    await client.inline(moved["textDocument"]["uri"], moved["position"])
+    client.notify("textDocument/didPartiallyAcceptCompletion", partly)
     await client.request("mellum/status")
-    assert [event.length for event in kept] == [7]
+    assert [event.characters for event in lab.events] == [partly["acceptedLength"]]
     assert len(lab.completer.warmed) == 1
 
 

@@ -12,9 +12,10 @@ import pytest
 from fake_backend import FakeIndexStatus, Lab
 from lsp_client import LspClient, ServerError, at
 
+from mellum_lsp.completion.outcome import Item
 from mellum_lsp.engine.interface import EngineCrashed, ModelMissing
 from mellum_lsp.engine.scripted import Pause, ScriptedEngine
-from mellum_lsp.lsp.feedback import Event
+from mellum_lsp.feedback.events import Kind
 from mellum_lsp.lsp.settings import Settings
 
 URI = "file:///project/a.py"
@@ -395,28 +396,40 @@ class TestExclusion:
                 await asyncio.sleep(0.01)
 
 
-class TestFeedback:
-    @pytest.fixture
-    def events(self, client: LspClient) -> list[Event]:
-        kept: list[Event] = []
-        client.server.session.feedback.keep = kept.append
-        return kept
+def told(lab: Lab) -> list[tuple[Kind, str, int]]:
+    return [(event.kind, event.suggestion, event.characters) for event in lab.events]
 
-    async def test_commands_tell_what_became_of_a_suggestion(
-        self, client: LspClient, events: list[Event]
-    ) -> None:
+
+class TestFeedback:
+    async def test_commands_tell_what_became_of_a_suggestion(self, client: LspClient, lab: Lab) -> None:
+        lab.completer.item = Item("id", "😀 = 1\nx", 0)
         (item,) = await client.inline(URI, client.open(URI, "$0"))
         assert await client.request("workspace/executeCommand", item["command"]) is None
-        for command, arguments in (("shown", ["a"]), ("partiallyAccepted", ["b", 4]), ("dismissed", ["c"])):
+        for command, arguments in (("shown", []), ("partiallyAccepted", [4]), ("dismissed", [])):
             await client.request(
-                "workspace/executeCommand", {"command": f"mellum.{command}", "arguments": arguments}
+                "workspace/executeCommand", {"command": f"mellum.{command}", "arguments": ["id", *arguments]}
             )
-        assert events == [
-            Event("accepted", "id-1"),
-            Event("shown", "a"),
-            Event("partially accepted", "b", 4),
-            Event("dismissed", "c"),
+        assert told(lab) == [
+            (Kind.ACCEPTED, "id", 7),
+            (Kind.SHOWN, "id", 7),
+            (Kind.PARTIALLY_ACCEPTED, "id", 3),  # four UTF-16 units
+            (Kind.DISMISSED, "id", 7),
         ]
+        event = lab.events[0]
+        assert (event.language, event.lines, event.probability) == ("python", 2, 0.9)
+
+    async def test_what_was_never_suggested_is_not_recorded(self, client: LspClient, lab: Lab) -> None:
+        accepted = {"command": "mellum.accepted", "arguments": ["password = 'hunter2'"]}
+        assert await client.request("workspace/executeCommand", accepted) is None
+        assert lab.events == []
+
+    async def test_nothing_is_recorded_where_the_user_does_not_want_it(
+        self, fresh: LspClient, lab: Lab
+    ) -> None:
+        await fresh.initialize(initializationOptions={"feedback": False})
+        (item,) = await fresh.inline(URI, fresh.open(URI, "$0"))
+        await fresh.request("workspace/executeCommand", item["command"])
+        assert lab.events == []
 
     async def test_every_command_is_advertised(self, client: LspClient) -> None:
         assert client.capabilities["executeCommandProvider"]["commands"] == [
@@ -426,15 +439,13 @@ class TestFeedback:
             "mellum.dismissed",
         ]
 
-    async def test_copilots_notifications_are_understood(
-        self, client: LspClient, events: list[Event]
-    ) -> None:
+    async def test_copilots_notifications_are_understood(self, client: LspClient, lab: Lab) -> None:
         (item,) = await client.inline(URI, client.open(URI, "$0"))
         client.notify("textDocument/didShowCompletion", {"item": item})
         client.notify("textDocument/didPartiallyAcceptCompletion", {"item": item, "acceptedLength": 6})
         client.notify("textDocument/didShowCompletion", {"item": {"insertText": "x"}})
         await asyncio.sleep(0.01)
-        assert events == [Event("shown", "id-1"), Event("partially accepted", "id-1", 6)]
+        assert told(lab) == [(Kind.SHOWN, "id-1", 12), (Kind.PARTIALLY_ACCEPTED, "id-1", 6)]
 
     @pytest.mark.parametrize(
         "params",
@@ -444,13 +455,10 @@ class TestFeedback:
             {"command": "mellum.accepted", "arguments": [{"id": 1}]},
         ],
     )
-    async def test_other_commands_are_refused(
-        self, client: LspClient, events: list[Event], params: dict[str, Any]
-    ) -> None:
+    async def test_other_commands_are_refused(self, client: LspClient, params: dict[str, Any]) -> None:
         with pytest.raises(ServerError) as error:
             await client.request("workspace/executeCommand", params)
         assert error.value.code == -32602
-        assert events == []
 
 
 class TestWarming:

@@ -6,16 +6,16 @@ from typing import Any
 
 from lsprotocol import types
 
-from mellum_lsp.lsp.feedback import Event, Kind
+from mellum_lsp.feedback.events import Kind
 from mellum_lsp.lsp.protocol import INVALID_PARAMS
 from mellum_lsp.lsp.requests import Error
 from mellum_lsp.lsp.session import Session
 
-_KINDS: dict[str, Kind] = {
-    "mellum.accepted": "accepted",
-    "mellum.shown": "shown",
-    "mellum.partiallyAccepted": "partially accepted",
-    "mellum.dismissed": "dismissed",
+_KINDS = {
+    "mellum.accepted": Kind.ACCEPTED,
+    "mellum.shown": Kind.SHOWN,
+    "mellum.partiallyAccepted": Kind.PARTIALLY_ACCEPTED,
+    "mellum.dismissed": Kind.DISMISSED,
 }
 COMMANDS = tuple(_KINDS)
 
@@ -26,7 +26,7 @@ def accept_command(suggestion: str) -> types.Command:
 
 
 def execute(session: Session, params: types.ExecuteCommandParams) -> Error | None:
-    """Arguments: the suggestion's id and, of a part, how many characters of it were taken so far."""
+    """Arguments: the suggestion's id and, of a part, how many UTF-16 units of it were taken so far."""
     kind = _KINDS.get(params.command)
     if kind is None:
         return Error(INVALID_PARAMS, f"there is no command {params.command!r}")
@@ -34,5 +34,5 @@ def execute(session: Session, params: types.ExecuteCommandParams) -> Error | Non
     if not arguments or not isinstance(arguments[0], str):
         return Error(INVALID_PARAMS, f"{params.command} takes the id of a suggestion")
     length = arguments[1] if len(arguments) > 1 and isinstance(arguments[1], int) else None
-    session.feedback.tell(Event(kind, arguments[0], length))
+    session.feedback.happened(kind, arguments[0], length)
     return None

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from mellum_lsp.lsp.feedback import Event
+from mellum_lsp.feedback.events import Kind
 from mellum_lsp.lsp.session import Session
 
 log = logging.getLogger(__name__)
@@ -21,15 +21,14 @@ DID_PARTIALLY_ACCEPT = "textDocument/didPartiallyAcceptCompletion"
 
 def did_show(session: Session, params: Any) -> None:
     if suggestion := _suggestion(params):
-        session.feedback.tell(Event("shown", suggestion))
+        session.feedback.happened(Kind.SHOWN, suggestion)
 
 
 def did_partially_accept(session: Session, params: Any) -> None:
     length = params.get("acceptedLength") if isinstance(params, Mapping) else None
     if suggestion := _suggestion(params):
-        session.feedback.tell(
-            Event("partially accepted", suggestion, length if isinstance(length, int) else None)
-        )
+        taken = length if isinstance(length, int) else None
+        session.feedback.happened(Kind.PARTIALLY_ACCEPTED, suggestion, taken)
 
 
 def _suggestion(params: Any) -> str | None:
