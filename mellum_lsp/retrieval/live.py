@@ -22,7 +22,7 @@ from mellum_lsp.retrieval.folders import Folders
 from mellum_lsp.retrieval.messages import Document, Done, Indexed, Scan, Update, unpack_batch
 from mellum_lsp.retrieval.project import ProjectIndex
 from mellum_lsp.retrieval.supervisor import Job, Supervisor
-from mellum_lsp.workspace.changes import Changes
+from mellum_lsp.workspace.changes import Changes, is_rule_file
 from mellum_lsp.workspace.settings import IndexSettings
 from mellum_lsp.workspace.watcher import Watcher
 
@@ -68,6 +68,7 @@ class LiveIndex:
         self._open: dict[tuple[str, str], str] = {}
         self._changes = Changes(settings.debounce_ms / 1000, settings.document_debounce_ms / 1000)
         self._to_watch: list[str] = []
+        self._rules_changed: set[str] = set()
         self._polling: dict[str, str] = {}
         self._identity: dict[str, tuple[int, int] | None] = {}
         self._skipped: dict[str, dict[str, int]] = {}
@@ -172,6 +173,8 @@ class LiveIndex:
     def _path_changed(self, root: str, path: str) -> None:
         with self._wake:
             self._changes.path(root, path, time.monotonic())
+            if is_rule_file(path):
+                self._rules_changed.add(root)
             if self._changes:
                 self._stir()
 
@@ -273,9 +276,18 @@ class LiveIndex:
         with self._wake:
             if done.skipped is not None:
                 self._skipped[job.root] = done.skipped
+                self._judge_open_documents(job.root)
             if done.scan_again and job.root in self._folders:
                 self._changes.scan(job.root, time.monotonic())
             self._wake.notify()
+
+    def _judge_open_documents(self, root: str) -> None:
+        """After a change of the ignore rules: a scan by the new ones says nothing of open documents."""
+        if root in self._rules_changed:
+            self._rules_changed.discard(root)
+            for (of, path), text in self._open.items():
+                if of == root:
+                    self._changes.document(of, path, text, time.monotonic())
 
     def _lost(self, jobs: list[Job]) -> None:
         now = time.monotonic()

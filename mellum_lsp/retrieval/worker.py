@@ -89,6 +89,7 @@ class Worker:
             self._settings = request.settings
             self._plain, self._never = frozenset(request.plain), frozenset(request.never)
         elif isinstance(request, Scan):
+            self._walkers[request.root] = Walker(Path(request.root), self._settings)  # with today's rules
             self._scans.append((request, self._scan(request)))
         elif isinstance(request, Update):
             self._update(request)
@@ -108,7 +109,7 @@ class Worker:
         self._reply(Done(request.id, dict(self._walkers[request.root].skipped)))
 
     def _scan(self, request: Scan) -> Iterator[None]:
-        walker = self._walkers[request.root] = Walker(Path(request.root), self._settings)
+        walker = self._walkers[request.root]
         missing = dict(request.known)
         gathering = Gathering(request.root)
         for found in walker.walk():

@@ -59,10 +59,9 @@ class Changes:
 
     def path(self, root: str, path: str, now: float) -> None:
         """Something happened to a path of a folder (relative, with ``/``); what, the disk will tell."""
-        parts = path.split("/")
-        if parts[0] == ".git" and parts != [".git", "info", "exclude"]:
+        if path.startswith(".git/") and not is_rule_file(path):
             return
-        if parts[-1] in RULE_FILES or parts[0] == ".git" or path in ("", "."):
+        if is_rule_file(path) or path in ("", "."):
             self.scan(root, now)
             return
         if root not in self._scans:
@@ -108,6 +107,11 @@ class Changes:
             work.documents = [(root, path, text) for (root, path), text in self._documents.items()]
             self._documents, self._editor = {}, None
         return work
+
+
+def is_rule_file(path: str) -> bool:
+    """Whether a file at this path decides which others are ignored."""
+    return path == ".git/info/exclude" or path.rpartition("/")[2] in RULE_FILES
 
 
 def _touched(wait: _Wait | None, now: float) -> _Wait:

@@ -134,6 +134,15 @@ def test_an_open_document_that_is_ignored_or_secret_is_never_indexed(root: Path,
     assert paths(live) == {"pkg/b.py"}
 
 
+def test_an_open_document_leaves_the_index_when_a_rule_begins_to_ignore_it(
+    root: Path, live: LiveIndex
+) -> None:
+    live.document_opened_or_changed(root / "pkg" / "b.py", "unsaved = 1\n")
+    assert live.wait_until_ready(PATIENCE_SECONDS)
+    write(root / ".gitignore", "pkg/\n")
+    assert eventually(lambda: paths(live) == {"a.py"})
+
+
 def test_the_editor_tells_of_files_where_nothing_watches(root: Path) -> None:
     index = LiveIndex([root], IndexSettings(persist=False, watch=False))
     index.start()
