@@ -46,7 +46,10 @@ def set_up(*, quiet: bool) -> Iterator[None]:
     level = logging.getLevelName(os.environ.get(LEVEL_VARIABLE, "info").upper())
     waiting: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
     logging.basicConfig(
-        level=level if isinstance(level, int) else logging.INFO, handlers=[QueueHandler(waiting)], force=True
+        level=level if isinstance(level, int) else logging.INFO,
+        handlers=[QueueHandler(waiting)],
+        format="%(message)s",  # the thread's handlers add the rest
+        force=True,
     )
     # pygls logs whole messages, source text included, at INFO, and parameters together with errors.
     logging.getLogger("pygls").setLevel(logging.CRITICAL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -57,7 +58,7 @@ class TestStdio:
         (item,) = await client.inline(URI, caret, kind=1)
         assert item["insertText"] == "return a + b"
         log = (tmp_path / "state" / "mellum-lsp" / "server.log").read_text()
-        assert "a.py: answered in" in log
+        assert re.search(r"^\S+ \S+ \d+ INFO mellum_lsp\.lsp\.session: a\.py: answered in", log, re.MULTILINE)
         assert "return" not in log
         assert (tmp_path / "stderr.txt").read_text() == ""
 
