@@ -17,10 +17,19 @@ from rapidfuzz import fuzz
 from mellum_lsp.domain import Caret, Chunk, ScoredChunk
 from mellum_lsp.retrieval.cut_files import CutFiles
 from mellum_lsp.retrieval.path_distance import UNRELATED_ROOTS, hops
-from mellum_lsp.retrieval.strategies import STRATEGIES, Surroundings
+from mellum_lsp.retrieval.strategies import (
+    STRATEGIES,
+    Surroundings,
+    end_of_first_lines,
+    start_of_last_lines,
+)
+from mellum_lsp.retrieval.tokens import identifiers
 
 if TYPE_CHECKING:
     from mellum_lsp.retrieval.project import View
+
+_SAME_WORDS = 0.4
+"""Texts that share a smaller part of their identifiers are not nearly equal: comparing them would be slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,35 +85,17 @@ def _penalty(chunk: Chunk, caret: Caret, same_root: bool, settings: RankSettings
 
 def _fit_to_show(chunk: Chunk, caret: Caret, settings: RankSettings) -> bool:
     """Whether a chunk of the caret's file stands in the document, in front of or behind its surroundings."""
-    before, after = caret.prefix, caret.suffix
-    near_before = _offset_of_last_lines(before, settings.own_lines_above)
-    near_after = _offset_of_first_lines(after, settings.own_lines_below)
-    return chunk.text in before[:near_before] or chunk.text in after[near_after:]
-
-
-def _offset_of_last_lines(text: str, lines: int) -> int:
-    end = len(text)
-    for _ in range(lines + 1):
-        end = text.rfind("\n", 0, end)
-        if end < 0:
-            return 0
-    return end
-
-
-def _offset_of_first_lines(text: str, lines: int) -> int:
-    start = 0
-    for _ in range(lines + 1):
-        start = text.find("\n", start) + 1
-        if start == 0:
-            return len(text)
-    return start
+    text, offset = caret.text, caret.offset
+    near_before = start_of_last_lines(text, offset, settings.own_lines_above)
+    near_after = end_of_first_lines(text, offset, settings.own_lines_below)
+    return text.find(chunk.text, 0, near_before) >= 0 or text.find(chunk.text, near_after) >= 0
 
 
 def _distinct(
     scored: list[ScoredChunk], window: str, limit: int, settings: RankSettings
 ) -> Iterator[ScoredChunk]:
     """The first ``limit`` that say something new, a few of each file."""
-    taken: list[str] = [window]
+    taken = [(window, identifiers(window))]
     per_file: Counter[str] = Counter()
     for one in scored:
         if len(taken) > limit:
@@ -112,15 +103,19 @@ def _distinct(
         text = one.chunk.text
         if per_file[one.chunk.path] >= settings.per_file:
             continue
-        if any(_same(text, other, settings.same) for other in taken):
+        words = identifiers(text)
+        if any(_same(text, words, *other, settings.same) for other in taken):
             continue
         per_file[one.chunk.path] += 1
-        taken.append(text)
+        taken.append((text, words))
         yield one
 
 
-def _same(text: str, other: str, percent: float) -> bool:
-    """Whether the texts are nearly equal, or the shorter is nearly a part of the other."""
+def _same(text: str, words: set[str], other: str, other_words: set[str], percent: float) -> bool:
+    """Whether the texts are nearly equal, or the first is a part of the other."""
     if not other:
         return False
-    return bool(fuzz.ratio(text, other, score_cutoff=percent)) or text in other
+    shared = len(words & other_words)
+    if shared < _SAME_WORDS * (len(words) + len(other_words) - shared):
+        return text in other
+    return text in other or bool(fuzz.ratio(text, other, score_cutoff=percent))

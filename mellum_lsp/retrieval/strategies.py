@@ -18,7 +18,28 @@ if TYPE_CHECKING:
 LINES_BEFORE = 24
 LINES_AFTER = 8
 _NAME_LINES = 12
+_IMPORT_CHARACTERS = 8000
 _MANY_DEFINITIONS = 8
+
+
+def start_of_last_lines(text: str, offset: int, lines: int) -> int:
+    """Where the ``lines`` lines in front of the line of ``offset`` begin."""
+    start = offset
+    for _ in range(lines + 1):
+        start = text.rfind("\n", 0, start)
+        if start < 0:
+            return 0
+    return start + 1
+
+
+def end_of_first_lines(text: str, offset: int, lines: int) -> int:
+    """Where the ``lines`` lines behind the line of ``offset`` end."""
+    end = offset - 1
+    for _ in range(lines + 1):
+        end = text.find("\n", end + 1)
+        if end < 0:
+            return len(text)
+    return end
 
 
 class Surroundings:
@@ -26,10 +47,9 @@ class Surroundings:
 
     def __init__(self, caret: Caret) -> None:
         self.caret = caret
-        before = caret.prefix.split("\n")[-LINES_BEFORE - 1 :]
-        after = caret.suffix.split("\n")[: LINES_AFTER + 1]
-        self.before = "\n".join(before)
-        self.window = self.before + "\n".join(after)
+        text, offset = caret.text, caret.offset
+        self.before = text[start_of_last_lines(text, offset, LINES_BEFORE) : offset]
+        self.window = self.before + text[offset : end_of_first_lines(text, offset, LINES_AFTER)]
 
     @cached_property
     def tokens(self) -> Terms:
@@ -43,7 +63,7 @@ class Surroundings:
     def names(self) -> dict[str, float]:
         """Identifiers near the caret with their weights, imported ones that are used there heavier."""
         names = used_names("\n".join(self.before.split("\n")[-_NAME_LINES:]))
-        imported = imported_names(self.caret.prefix)
+        imported = imported_names(self.caret.text[:_IMPORT_CHARACTERS])
         return {name: weight + (0.3 if name in imported else 0.0) for name, weight in names.items()}
 
 

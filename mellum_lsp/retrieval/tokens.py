@@ -17,12 +17,22 @@ Ids = npt.NDArray[np.uint32]
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _SUBWORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
-_SPACES = re.compile(r"\s+")
 _CACHE_LIMIT = 200_000
 _MIN_SUBWORD = 3
 _MIN_LINE_CHARACTERS = 4
 
-_numbers_of: dict[str, tuple[int, ...]] = {}
+
+class _NumbersOf(dict[str, tuple[int, ...]]):
+    """The numbers of identifiers, remembered."""
+
+    def __missing__(self, identifier: str) -> tuple[int, ...]:
+        if len(self) >= _CACHE_LIMIT:
+            self.clear()
+        numbers = self[identifier] = _numbers(identifier)
+        return numbers
+
+
+_numbers_of = _NumbersOf()
 
 
 def identifiers(text: str) -> set[str]:
@@ -37,23 +47,14 @@ def word_id(word: str) -> int:
 
 def token_ids(text: str) -> Ids:
     """The sorted distinct numbers of a text's identifiers and of the words that they are made of."""
-    found: set[int] = set()
-    for identifier in identifiers(text):
-        numbers = _numbers_of.get(identifier)
-        if numbers is None:
-            numbers = _numbers(identifier)
-            if len(_numbers_of) >= _CACHE_LIMIT:
-                _numbers_of.clear()
-            _numbers_of[identifier] = numbers
-        found.update(numbers)
-    return sorted_ids(found)
+    return sorted_ids(set().union(*map(_numbers_of.__getitem__, identifiers(text))))
 
 
 def line_ids(lines: Iterable[str]) -> Ids:
     """The sorted distinct numbers of the lines, spaces aside; lines without substance are left out."""
     found: set[int] = set()
     for line in lines:
-        bare = _SPACES.sub("", line)
+        bare = "".join(line.split())
         if len(bare) >= _MIN_LINE_CHARACTERS:
             found.add(crc32(bare.encode("utf-8", "replace")))
     return sorted_ids(found)
@@ -61,7 +62,10 @@ def line_ids(lines: Iterable[str]) -> Ids:
 
 def sorted_ids(numbers: Iterable[int]) -> Ids:
     """A sorted array of distinct numbers."""
-    return np.array(sorted(set(numbers)), dtype=np.uint32)
+    distinct = set(numbers)
+    array = np.fromiter(distinct, np.uint32, len(distinct))
+    array.sort()
+    return array
 
 
 def _numbers(identifier: str) -> tuple[int, ...]:

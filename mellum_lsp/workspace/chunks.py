@@ -13,6 +13,7 @@ import re
 import time
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
 from typing import Any
 
 from mellum_lsp.workspace.languages import Language
@@ -126,9 +127,7 @@ class _Cutter:
     def __init__(self, lines: list[str], settings: IndexSettings) -> None:
         self._lines = lines
         self._settings = settings
-        self._offsets = [0]
-        for line in lines:
-            self._offsets.append(self._offsets[-1] + len(line) + 1)
+        self._offsets = list(accumulate((len(line) + 1 for line in lines), initial=0))
         self._pieces: list[Span] = []
 
     def cut(self, root: Any) -> list[Span]:
@@ -201,7 +200,7 @@ class _Cutter:
         self._emit(end, end, scope)
 
     def _gather(self) -> list[Span]:
-        """Joins neighbours of one scope up to the usual size, headers to bodies, closing lines to theirs."""
+        """Joins small neighbours of one scope, headers to their bodies, closers to theirs."""
         spans: list[Span] = []
         following = [*self._pieces[1:], Span(0, 0)] if self._pieces else []
         for piece, next_piece in zip(self._pieces, following, strict=True):

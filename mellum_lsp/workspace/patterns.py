@@ -37,7 +37,7 @@ def _any_of(patterns: list[str]) -> re.Pattern[str] | None:
 
 
 def _compile(line: str) -> tuple[re.Pattern[str], bool, bool] | None:
-    """The pattern, whether it takes back, whether it means folders alone; None for an empty or invalid line."""
+    """The pattern, whether it takes back, whether it means folders alone; None for no pattern."""
     line = _without_trailing_spaces(line.rstrip("\r\n"))
     if not line or line.startswith("#"):
         return None
