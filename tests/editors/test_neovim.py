@@ -212,6 +212,26 @@ def test_tab_keeps_the_meaning_it_had(open_neovim: OpenNeovim) -> None:
     nvim.wait_for(lambda: nvim.lines == ["mapped"], "the earlier mapping")
 
 
+def test_the_server_is_told_where_the_caret_rests(open_neovim: OpenNeovim, project: Path) -> None:
+    (project / "a.py").write_text("one\nx = '🎉' + y\n", "utf-8")
+    nvim = open_neovim("a.py", ADD)
+    nvim.lua(
+        """
+        local client = vim.lsp.get_clients({ name = "mellum" })[1]
+        local notify = client.notify
+        _G.places, _G.encoding = {}, client.offset_encoding
+        client.notify = function(self, method, params)
+          if method == "mellum/didMoveCaret" then table.insert(_G.places, params.position) end
+          return notify(self, method, params)
+        end
+        """
+    )
+    nvim.keys("j$")
+    column = {"utf-8": 13, "utf-16": 11, "utf-32": 10}[nvim.lua("return _G.encoding")]
+    place = {"line": 1, "character": column}
+    nvim.wait_for(lambda: nvim.lua("return _G.places") == [place], "one message of the last place")
+
+
 def test_a_killed_server_comes_back(open_neovim: OpenNeovim) -> None:
     nvim = open_neovim("a.py", ADD)
     nvim.text("idef add(a, b):")

@@ -36,6 +36,8 @@ export async function activate(context: ExtensionContext): Promise<void> {
     documentSelector: [{ scheme: "file" }, { scheme: "untitled" }, { scheme: "vscode-notebook-cell" }],
     outputChannel: log,
     middleware: {
+      // The menu is for clients without ghost text.
+      provideCompletionItem: () => [],
       workspace: {
         // The server registers for changes and asks after each; it would complain of settings not its own.
         configuration: (params) =>

@@ -1,5 +1,6 @@
 --- Ghost-text completions from mellum-lsp, for Neovim 0.12 or later: `require("mellum").setup {}`.
 
+local caret = require("mellum.caret")
 local ghost = require("mellum.ghost")
 local restart = require("mellum.restart")
 
@@ -97,6 +98,7 @@ function M.setup(options)
       local client = vim.lsp.get_client_by_id(event.data.client_id)
       if client and client.name == "mellum" then
         ghost.attach(event.buf)
+        caret.follow(client, event.buf)
       end
     end,
   })
