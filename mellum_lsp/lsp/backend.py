@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any, Protocol
 
 from mellum_lsp.completion.outcome import Explanation, Outcome
 from mellum_lsp.completion.settings import CompletionSettings
-from mellum_lsp.domain import Caret
+from mellum_lsp.domain import Caret, ScoredChunk
 from mellum_lsp.engine.interface import (
     Engine,
     EngineError,
@@ -37,6 +38,7 @@ class Index(Protocol):
     def document_closed(self, path: Path) -> None: ...
     def files_changed(self, paths: Iterable[Path]) -> None: ...
     def status(self) -> Any: ...
+    def query(self, caret: Caret, limit: int = 24) -> list[ScoredChunk]: ...
     def wait_until_ready(self, timeout: float) -> bool: ...
 
 
@@ -60,19 +62,30 @@ class Backend:
     model: str
     mode: str
 
-    async def close(self) -> None:
+    async def close(self, *, keep_index: bool = False) -> None:
         await self.completer.close()
         await self.engine.close()
-        self.index.close()
+        if not keep_index:
+            await asyncio.to_thread(self.index.close)  # it waits for its process
 
 
-OnIndexStatus = Callable[[Any], None]
-"""Hears of the index from any thread."""
+class Build(Protocol):
+    """Makes a backend; ``index`` is one that runs already and is kept.
 
-OnEngineError = Callable[[EngineError], None]
-"""Hears of every trouble of the engine, on the event loop."""
+    ``model`` was chosen on the command line and outweighs the settings. ``on_index_status`` is called in any
+    thread, ``on_engine_error`` on the event loop, at every trouble.
+    """
 
-Build = Callable[[Settings, str | None, Sequence[Path], OnIndexStatus, OnEngineError], Backend]
+    def __call__(
+        self,
+        settings: Settings,
+        *,
+        model: str | None,
+        folders: Sequence[Path],
+        on_index_status: Callable[[Any], None],
+        on_engine_error: Callable[[EngineError], None],
+        index: Index | None,
+    ) -> Backend: ...
 
 
 def import_all() -> None:
@@ -86,20 +99,19 @@ def import_all() -> None:
 
 def build(
     settings: Settings,
+    *,
     model: str | None,
     folders: Sequence[Path],
-    on_index_status: OnIndexStatus,
-    on_engine_error: OnEngineError,
+    on_index_status: Callable[[Any], None],
+    on_engine_error: Callable[[EngineError], None],
+    index: Index | None,
 ) -> Backend:
-    """The real thing. ``model`` was chosen on the command line and outweighs the settings.
-
-    Where there is no model to serve, the engine is one that fails with the reason.
-    """
+    """The real thing. Where there is no model to serve, the engine is one that fails with the reason."""
     from mellum_lsp.completion.pipeline import Completer
     from mellum_lsp.retrieval.live import LiveIndex
 
     engine, name, mode = _engine(settings, model or settings.model)
-    index = LiveIndex(folders, settings.indexing(), on_index_status)
+    index = index or LiveIndex(folders, settings.indexing(), on_index_status)
     completer = Completer(engine, index, settings.completion(), on_engine_error)
     return Backend(engine, index, completer, name, mode)
 

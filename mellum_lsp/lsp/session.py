@@ -100,18 +100,24 @@ class Session:
         await self.in_thread(import_all)
         old, self._backend = self._backend, None
         self._built.clear()
-        backend = self._build(
-            settings, self._model, list(self.folders), self._hear_index, self._hear_engine_error
+        keep_index = old is not None and before is not None and before.indexing() == settings.indexing()
+        self._backend = backend = self._build(
+            settings,
+            model=self._model,
+            folders=list(self.folders),
+            on_index_status=self._hear_index,
+            on_engine_error=self._hear_engine_error,
+            index=old.index if old is not None and keep_index else None,
         )
-        self._backend = backend
-        self.index_feed.connect(backend.index, self._indexable())
-        backend.index.start()
+        if not keep_index:
+            self.index_feed.connect(backend.index, self._indexable())
+            backend.index.start()
         self._built.set()
         self.status.model = backend.model
         self._index_changed(backend.index.status())
         self.background.replace("load", self._load(backend), "loading the model")
         if old is not None:
-            await _quietly("closing", old.close())
+            await _quietly("closing", old.close(keep_index=keep_index))
 
     async def _load(self, backend: Backend) -> None:
         self.set_state("loading", f"loading {backend.model}".strip())

@@ -113,12 +113,15 @@ class Lab:
     def build(
         self,
         settings: Settings,
+        *,
         model: str | None,
         folders: Sequence[Path],
-        on_status: Callable[[Any], None],
+        on_index_status: Callable[[Any], None],
         on_engine_error: Callable[[EngineError], None],
+        index: FakeIndex | None,
     ) -> Backend:
-        self.tell_engine_error = on_engine_error
         self.builds.append((settings, model, list(folders)))
-        self.index.on_status = on_status
+        self.tell_engine_error = on_engine_error
+        if index is None:
+            self.index.on_status = on_index_status
         return Backend(self.engine, self.index, self.completer, "fake", "private")

@@ -93,7 +93,17 @@ class TestSettings:
         await asyncio.sleep(0.05)
         assert [build[0].model for build in lab.builds] == [None, "other"]
         assert lab.completer.closed, "the old one is let go"
+        assert lab.index.told == [("start", None)], "the index stays"
         assert await client.inline(URI, client.open(URI, "$0"))
+
+    async def test_other_files_to_index_mean_another_index(self, client: LspClient, lab: Lab) -> None:
+        client.open(URI, "x")
+        client.notify("workspace/didChangeConfiguration", {"settings": {"exclude": ["*.js"]}})
+        async with asyncio.timeout(5):
+            while ("close", None) not in lab.index.told:
+                await asyncio.sleep(0.01)
+        document = ("document", (Path("/project/a.py"), "x"))
+        assert lab.index.told == [("start", None), document, document, ("start", None), ("close", None)]
 
     async def test_changes_are_registered_for_where_the_client_wants_that(self, fresh: LspClient) -> None:
         dynamic = {"dynamicRegistration": True}
