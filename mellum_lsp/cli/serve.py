@@ -37,6 +37,7 @@ def serve(stdio: bool, tcp: str | None, ws: str | None, model: str | None) -> No
         transport = WebSocket(*address)
     with reported_failures():
         try:
-            run(transport, model)
+            code = run(transport, model)
         except OSError as error:
             raise Failure(f"cannot listen: {error}", "choose another port") from error
+    raise SystemExit(code)

@@ -21,6 +21,7 @@ from mellum_lsp.lsp.framing import Framing, frame
 
 PATIENCE_SECONDS = 20.0
 CURSOR = "$0"
+SERVE = ("-m", "mellum_lsp", "serve")
 
 
 class ServerError(Exception):
@@ -203,7 +204,8 @@ async def over_stdio(
     """A server process and a client that speaks to it; ends the process afterwards."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "mellum_lsp.lsp", *arguments),
+        *SERVE,
+        *arguments,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=(folder / "stderr.txt").open("wb"),
@@ -230,7 +232,10 @@ async def listening(
     """A server process that listens at a free port; its host, port and process."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "mellum_lsp.lsp", option, "127.0.0.1:0", *arguments),
+        *SERVE,
+        option,
+        "127.0.0.1:0",
+        *arguments,
         stderr=asyncio.subprocess.PIPE,
         env=isolated(folder),
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from lsp_client import (
+    SERVE,
     LspClient,
     ServerError,
     at,
@@ -97,7 +98,8 @@ class TestStdio:
     ) -> None:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "mellum_lsp.lsp", *model),
+            *SERVE,
+            *model,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             env=isolated(tmp_path),
@@ -161,7 +163,9 @@ class TestTcp:
         async with listening(tmp_path, "--tcp", *model) as (host, port, _):
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-m", "mellum_lsp.lsp", "--tcp", f"{host}:{port}"),
+                *SERVE,
+                "--tcp",
+                f"{host}:{port}",
                 stderr=asyncio.subprocess.PIPE,
                 env=isolated(tmp_path),
             )
