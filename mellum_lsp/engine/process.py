@@ -16,7 +16,7 @@ import msgspec
 from mellum_lsp.engine import messages
 from mellum_lsp.engine.settings import EngineSettings
 
-_SPIN_COUNT = "500"
+SPIN_COUNT = "500"
 """How long llama.cpp's OpenMP threads spin at each of some 500 barriers a token before they sleep.
 
 The runtime's default is 300,000. That is fastest on an idle machine (135M model, two cores: 9.3 ms a token
@@ -54,7 +54,7 @@ class EngineProcess:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 cwd=model.parent,
-                env={"GOMP_SPINCOUNT": _SPIN_COUNT, **os.environ},
+                env={"GOMP_SPINCOUNT": SPIN_COUNT, **os.environ},
             )
         return cls(process, log_file)
 
