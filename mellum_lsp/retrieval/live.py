@@ -19,6 +19,7 @@ from pathlib import Path
 from mellum_lsp.domain import Caret, Chunk, ScoredChunk
 from mellum_lsp.retrieval import persist
 from mellum_lsp.retrieval.folders import Folders
+from mellum_lsp.retrieval.memory import resident_megabytes
 from mellum_lsp.retrieval.messages import Document, Done, Indexed, Scan, Update, unpack_batch
 from mellum_lsp.retrieval.project import ProjectIndex
 from mellum_lsp.retrieval.supervisor import Job, Supervisor
@@ -157,6 +158,11 @@ class LiveIndex:
     def query(self, caret: Caret, limit: int = 24) -> list[ScoredChunk]:
         return self._index.query(replace(caret, root=self._folders.real(caret.root)), limit)
 
+    def resident_megabytes(self) -> float:
+        """The memory of this process and of the worker, while it runs."""
+        pid = self._supervisor.pid
+        return resident_megabytes() + (resident_megabytes(pid) if pid is not None else 0.0)
+
     def all_chunks(self) -> list[Chunk]:
         """Every chunk in the index."""
         with self._writing:
@@ -185,7 +191,7 @@ class LiveIndex:
     # The thread that sends work.
 
     def _run(self) -> None:
-        self._restore()
+        self._guarded(self._restore)
         while True:
             with self._wake:
                 if self._closed:
@@ -194,12 +200,21 @@ class LiveIndex:
                 if due != 0.0 and not self._to_watch:
                     self._settle()
                     self._wake.wait(_TICK_SECONDS if due is None else min(due, _TICK_SECONDS))
-            self._step(time.monotonic())
+            self._guarded(self._step)
         self._watcher.close()
-        self._save()
+        self._guarded(self._save)
 
-    def _step(self, now: float) -> None:
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """One failure must not end the thread that everything else needs."""
+        try:
+            work()
+        except Exception:
+            log.exception("the index could not do a part of its work")
+            time.sleep(0 if self._closed else _TICK_SECONDS)
+
+    def _step(self) -> None:
         """Everything that is due now, once."""
+        now = time.monotonic()
         with self._wake:
             to_watch, self._to_watch = self._to_watch, []
             work = self._changes.take(now)

@@ -79,7 +79,8 @@ class Supervisor:
         self._send(Update(next(self._ids), root, paths))
 
     def document(self, root: str, path: str, text: str) -> None:
-        self._send(Document(next(self._ids), root, path, text))
+        whole = text.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate could not be sent
+        self._send(Document(next(self._ids), root, path, whole))
 
     def forget(self, root: str) -> None:
         if self._worker is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from mellum_lsp.retrieval.messages import Reply, Request, read_reply, write_message
+
+log = logging.getLogger(__name__)
 
 
 class WorkerProcess:
@@ -66,9 +69,14 @@ class WorkerProcess:
 
     def _listen(self) -> None:
         stream = cast(BinaryIO, self._process.stdout)
-        with contextlib.suppress(EOFError, OSError, ValueError):
+        try:
             while True:
                 self._on_reply(read_reply(stream))
+        except EOFError:
+            pass
+        except Exception:
+            log.exception("a reply of the index worker could not be used; another worker will be asked")
+            self.end()
         code = self._process.wait()
         path = self.path_in_hand() if code != 0 else None
         with contextlib.suppress(OSError):

@@ -216,7 +216,7 @@ class _Cutter:
         return spans
 
     def _belong(self, last: Span, piece: Span, piece_is_header: bool) -> bool:
-        """Whether two neighbours share a chunk; without a blank line between them a little beyond the usual size.
+        """Whether two neighbours share a chunk; with no blank line between, a little beyond the usual size.
 
         A header goes with what follows it, and takes along only a decoration or comment right above.
         """

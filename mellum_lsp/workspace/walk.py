@@ -86,6 +86,9 @@ class Walker:
 
     def _judge(self, path: str, folder: str, entry: os.DirEntry[str], below: list[str]) -> FoundFile | None:
         """The file where it is one to be read; a folder to be walked goes to ``below``."""
+        if not _is_text(entry.name):
+            self.skipped["unreadable"] += 1
+            return None
         try:
             if entry.is_symlink():
                 self.skipped["link"] += 1
@@ -114,3 +117,12 @@ class Walker:
         return any(
             (self.root / folder).is_symlink() for folder in (parent, *parent.parents) if str(folder) != "."
         )
+
+
+def _is_text(name: str) -> bool:
+    """Whether a file name is text: on Linux it may hold any bytes, which no editor could name to us."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

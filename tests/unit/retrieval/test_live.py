@@ -143,6 +143,12 @@ def test_an_open_document_leaves_the_index_when_a_rule_begins_to_ignore_it(
     assert eventually(lambda: paths(live) == {"a.py"})
 
 
+def test_a_lone_surrogate_in_a_document_does_no_harm(root: Path, live: LiveIndex) -> None:
+    live.document_opened_or_changed(root / "a.py", "text = '\ud800 half an emoji'\n")
+    assert live.wait_until_ready(PATIENCE_SECONDS)
+    assert "half an emoji" in live.all_chunks()[0].text
+
+
 def test_the_editor_tells_of_files_where_nothing_watches(root: Path) -> None:
     index = LiveIndex([root], IndexSettings(persist=False, watch=False))
     index.start()

@@ -38,6 +38,17 @@ def test_a_loop_of_links_ends(tmp_path: Path) -> None:
     assert [found.path for found in Walker(tmp_path, IndexSettings()).walk()] == ["a/x.py"]
 
 
+def test_a_name_that_is_no_text_is_left_out(tmp_path: Path) -> None:
+    make(tmp_path, "a.py")
+    try:
+        open(bytes(tmp_path) + b"/caf\xe9.py", "w").close()
+    except OSError:
+        return  # a file system that refuses such names
+    walker = Walker(tmp_path, IndexSettings())
+    assert [found.path for found in walker.walk()] == ["a.py"]
+    assert walker.skipped == {"unreadable": 1}
+
+
 def test_at_most_so_many_files(tmp_path: Path) -> None:
     make(tmp_path, "a.py", "b.py", "c.py")
     walker = Walker(tmp_path, IndexSettings(max_files=2))
