@@ -118,6 +118,7 @@ class LiveIndex:
             place = self._folders.locate(path)
             if place is not None:
                 self._open[place] = text
+                self._index.mark_open(place[1], place[0])
                 self._changes.document(*place, text, time.monotonic())
                 self._stir()
 
@@ -126,6 +127,7 @@ class LiveIndex:
             place = self._folders.locate(path)
             if place is not None:
                 self._open.pop(place, None)
+                self._index.mark_open(place[1], place[0], False)
                 self._changes.closed(*place, time.monotonic())
                 self._stir()
 

@@ -9,7 +9,7 @@ _PAGE_BYTES = 4096
 
 
 def resident_megabytes(pid: int | None = None) -> float:
-    """What a process holds now, this one where none is named; where only that is known, its own peak; else 0."""
+    """What a process (else this one) holds now; its own peak where no more is known; else 0."""
     try:
         pages = int(Path(f"/proc/{pid or 'self'}/statm").read_text("ascii").split()[1])
         return pages * _PAGE_BYTES / 1e6

@@ -7,7 +7,7 @@ serialised by the caller; `query` may run beside a writer in any number of threa
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from mellum_lsp.domain import Caret, Chunk, ScoredChunk
 from mellum_lsp.retrieval.analysis import Batch, FileEntry, SetTable, Source, Stamp, analyse
 from mellum_lsp.retrieval.cut_files import CutFiles
 from mellum_lsp.retrieval.iou import IouIndex
+from mellum_lsp.retrieval.path_distance import FolderTree
 from mellum_lsp.retrieval.ranking import RankSettings, rank
 from mellum_lsp.workspace.settings import IndexSettings
 
@@ -47,6 +48,9 @@ class View:
     names: IouIndex
     files: list[Placed]
     file_of_chunk: npt.NDArray[np.int32]
+    places: dict[FileKey, int]
+    trees: dict[str, FolderTree]
+    opened: set[FileKey]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,6 @@ class ProjectIndex:
     ) -> None:
         self._settings = settings or IndexSettings()
         self._rank_settings = rank_settings or RankSettings()
-        self._places: dict[FileKey, int] = {}
         self._dead_chunks = 0
         self._chunks = 0
         self._text_bytes = 0
@@ -74,7 +77,7 @@ class ProjectIndex:
 
     @property
     def files(self) -> int:
-        return len(self._places)
+        return len(self._view.places)
 
     @property
     def chunks(self) -> int:
@@ -87,12 +90,14 @@ class ProjectIndex:
 
     def roots(self) -> set[str]:
         """The folders of which there are files."""
-        return {root for root, _ in list(self._places)}
+        return {root for root, _ in list(self._view.places)}
 
     def stamps(self, root: str = "") -> dict[str, Stamp]:
         """What each file of a folder looked like on disk when it was read."""
         files = self._view.files
-        return {path: files[place].entry.stamp for (of, path), place in self._places.items() if of == root}
+        return {
+            path: files[place].entry.stamp for (of, path), place in self._view.places.items() if of == root
+        }
 
     def add(self, path: str, text: str, root: str = "") -> None:
         """Indexes ``text`` as the content of ``path`` (relative, with ``/``), in place of what was there."""
@@ -121,15 +126,17 @@ class ProjectIndex:
             if entry.path in unwanted:
                 self._bury(place, view, file_of_chunk)
             else:
-                self._places[root, entry.path] = place
+                view.places[root, entry.path] = place
+                view.trees.setdefault(root, FolderTree()).add(entry.path)
         self._chunks = first
-        self._view = View(view.tokens, view.lines, view.names, view.files, file_of_chunk)
+        self._view = replace(view, file_of_chunk=file_of_chunk)
 
     def remove(self, path: str, root: str = "") -> bool:
         """Forgets a file; False where it was not known."""
-        place = self._places.pop((root, path), None)
+        place = self._view.places.pop((root, path), None)
         if place is None:
             return False
+        self._view.trees[root].remove(path)
         self._bury(place, self._view, self._view.file_of_chunk)
         if self._dead_chunks > max(_RENUMBER_FROM_CHUNKS, self._chunks // 3):
             self._renumber()
@@ -140,15 +147,22 @@ class ProjectIndex:
         if path in kept or self.remove(path, root):
             return
         folder = path + "/"
-        for of, known in list(self._places):
+        for of, known in list(self._view.places):
             if of == root and known.startswith(folder) and known not in kept:
                 self.remove(known, root)
 
     def remove_root(self, root: str) -> None:
         """Forgets all files of a workspace folder."""
-        for of, path in list(self._places):
+        for of, path in list(self._view.places):
             if of == root:
                 self.remove(path, root)
+
+    def mark_open(self, path: str, root: str = "", is_open: bool = True) -> None:
+        """Says that a file is open in the editor: what the user has before his eyes counts a little more."""
+        if is_open:
+            self._view.opened.add((root, path))
+        else:
+            self._view.opened.discard((root, path))
 
     def query(self, caret: Caret, limit: int = 24) -> list[ScoredChunk]:
         """The most relevant chunks, best first; see `mellum_lsp.retrieval.ranking`."""
@@ -157,8 +171,8 @@ class ProjectIndex:
     def all_chunks(self) -> Iterator[Chunk]:
         """Every chunk, by folder, path and line: what two equal indexes have in common."""
         files = self._view.files
-        for key in sorted(self._places):
-            placed = files[self._places[key]]
+        for key in sorted(self._view.places):
+            placed = files[self._view.places[key]]
             for number in range(placed.entry.chunks):
                 yield self._cut_files.chunk(placed.entry, number)
 
@@ -167,7 +181,7 @@ class ProjectIndex:
         numbers, _ = self._numbers_of_living()
         view = self._view
         files = sorted(
-            (view.files[place] for place in self._places.values()), key=lambda one: one.first_chunk
+            (view.files[place] for place in self._view.places.values()), key=lambda one: one.first_chunk
         )
         tables = [SetTable(*index.exported(numbers)) for index in (view.tokens, view.lines, view.names)]
         return Saved(
@@ -178,10 +192,12 @@ class ProjectIndex:
         """Takes over what `saved` gave, into an empty index."""
         self.apply(saved.batch)
         files = self._view.files
-        self._places.clear()
+        self._view.places.clear()
+        self._view.trees.clear()
         for place, root in enumerate(saved.roots):
             files[place] = Placed(root, files[place].entry, files[place].first_chunk)
-            self._places[files[place].key] = place
+            self._view.places[files[place].key] = place
+            self._view.trees.setdefault(root, FolderTree()).add(files[place].entry.path)
 
     def _bury(self, place: int, view: View, file_of_chunk: npt.NDArray[np.int32]) -> None:
         placed = view.files[place]
@@ -203,10 +219,11 @@ class ProjectIndex:
         numbers, count = self._numbers_of_living()
         files: list[Placed] = []
         file_of_chunk = np.full(count, -1, np.int32)
-        for key, place in self._places.items():
+        places: dict[FileKey, int] = {}
+        for key, place in view.places.items():
             old = view.files[place]
             first = int(numbers[old.first_chunk]) if old.entry.chunks else 0
-            self._places[key] = len(files)
+            places[key] = len(files)
             file_of_chunk[first : first + old.entry.chunks] = len(files)
             files.append(Placed(old.root, old.entry, first))
         self._view = View(
@@ -215,12 +232,15 @@ class ProjectIndex:
             view.names.renumbered(numbers, count),
             files,
             file_of_chunk,
+            places,
+            view.trees,
+            view.opened,
         )
         self._chunks, self._dead_chunks = count, 0
 
 
 def _empty_view() -> View:
-    return View(IouIndex(), IouIndex(), IouIndex(use_bits=False), [], np.empty(0, np.int32))
+    return View(IouIndex(), IouIndex(), IouIndex(use_bits=False), [], np.empty(0, np.int32), {}, {}, set())
 
 
 def _append(index: IouIndex, table: SetTable) -> int:

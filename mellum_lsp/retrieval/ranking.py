@@ -42,6 +42,7 @@ class RankSettings:
     per_file: int = 4
     same: float = 85.0
     hop_penalty: float = 0.03
+    open_bonus: float = 0.1
     short_lines: int = 3
     short_penalty: float = 0.7
     own_lines_above: int = 40
@@ -68,6 +69,8 @@ def rank(
         if same_root and chunk.path == caret.path and not _fit_to_show(chunk, caret, settings):
             continue
         score = sum(shares.values()) * _penalty(chunk, caret, same_root, settings)
+        if placed.key in view.opened:
+            score *= 1 + settings.open_bonus
         if score >= settings.floor:
             strategy = max(shares, key=lambda name: shares[name])
             scored.append(ScoredChunk(chunk, round(score, 6), strategy))

@@ -16,7 +16,7 @@ _LONGEST_SECONDS = 24 * 3600.0
 
 
 def index_report(folder: Path, settings: IndexSettings) -> dict[str, Any]:
-    """Indexes a folder from nothing: files, chunks, bytes (of indexed text), seconds, rss_mb, skipped (by reason).
+    """Indexes a folder from nothing: files, chunks, bytes (of text), seconds, rss_mb, skipped (by reason).
 
     ``rss_mb`` is what this process and the index's worker hold in the end.
     """

@@ -20,6 +20,7 @@ LINES_AFTER = 8
 _NAME_LINES = 12
 _IMPORT_CHARACTERS = 8000
 _MANY_DEFINITIONS = 8
+_CHUNKS_OF_A_NEAR_FILE = 4
 
 
 def start_of_last_lines(text: str, offset: int, lines: int) -> int:
@@ -102,7 +103,31 @@ class Definitions:
         return ((chunk, min(1.0, score)) for chunk, score in best)
 
 
-STRATEGIES: dict[str, Strategy] = {"tokens": TokenIou(), "lines": LineIou(), "definitions": Definitions()}
+class PathDistance:
+    """The files in the nearest folders, from their beginnings, whatever is in them."""
+
+    def find(self, view: View, around: Surroundings, limit: int) -> Iterator[tuple[int, float]]:
+        caret = around.caret
+        tree = view.trees.get(caret.root)
+        found = 0
+        for path, steps in tree.nearest(caret.path) if tree is not None else ():
+            place = view.places.get((caret.root, path))
+            if place is None:
+                continue
+            placed = view.files[place]
+            for number in range(min(placed.entry.chunks, _CHUNKS_OF_A_NEAR_FILE)):
+                yield placed.first_chunk + number, 1 / (1 + steps + number / _CHUNKS_OF_A_NEAR_FILE)
+                found += 1
+                if found >= limit:
+                    return
+
+
+STRATEGIES: dict[str, Strategy] = {
+    "tokens": TokenIou(),
+    "lines": LineIou(),
+    "definitions": Definitions(),
+    "path distance": PathDistance(),
+}
 
 
 def _best(index: IouIndex, terms: Terms, limit: int) -> Iterator[tuple[int, float]]:

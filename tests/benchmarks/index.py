@@ -1,8 +1,8 @@
-"""``python tests/benchmarks/index.py [--sizes 1000,10000] [--folder DIR]``: how time and memory of the index grow.
+"""``python tests/benchmarks/index.py [--sizes 1000,10000] [--folder DIR]``: time and memory of the index.
 
 Prints a table of queries over synthetic chunks (Zipf exponent 1 over 200,000 tokens, 60 draws a chunk, 150 a
-query), each size in a process of its own; with a folder also what indexing it costs, from nothing and from the
-cache, and what the server's event loop feels of it, beside an idle process. Ends with one line of JSON.
+query), each size in a process of its own; with a folder also what indexing it costs, from nothing and from
+the cache, and what the server's event loop feels of it, beside an idle process. Ends with a line of JSON.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from mellum_lsp.workspace.settings import IndexSettings
@@ -41,7 +42,7 @@ def test_a_loop_of_links_ends(tmp_path: Path) -> None:
 def test_a_name_that_is_no_text_is_left_out(tmp_path: Path) -> None:
     make(tmp_path, "a.py")
     try:
-        open(bytes(tmp_path) + b"/caf\xe9.py", "w").close()
+        (tmp_path / os.fsdecode(b"caf\xe9.py")).write_text("x = 1\n")
     except OSError:
         return  # a file system that refuses such names
     walker = Walker(tmp_path, IndexSettings())

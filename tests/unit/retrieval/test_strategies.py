@@ -1,0 +1,85 @@
+"""Each way of finding chunks, alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from mellum_lsp.domain import Caret
+from mellum_lsp.retrieval.path_distance import FolderTree, hops
+from mellum_lsp.retrieval.project import ProjectIndex
+from mellum_lsp.retrieval.ranking import RankSettings
+
+
+def only(strategy: str) -> ProjectIndex:
+    """An index ranked by one strategy alone, without a floor."""
+    return ProjectIndex(rank_settings=RankSettings(weights=((strategy, 1.0),), floor=0.0))
+
+
+def paths(index: ProjectIndex, text: str, path: str = "app/main.py") -> list[str]:
+    return [one.chunk.path for one in index.query(Caret(path, "python", text, len(text)))]
+
+
+def test_tokens_find_shared_words() -> None:
+    index = only("tokens")
+    index.add("app/near.py", "def parse_header(stream):\n    return stream\n")
+    index.add("app/other.py", "class Colour:\n    red = 1\n")
+    assert paths(index, "header = parse_stream(") == ["app/near.py"]
+
+
+def test_lines_find_shared_lines_alone() -> None:
+    index = only("lines")
+    index.add("app/same.py", "with open(path) as file:\n    data = json.load( file )\n    unlike()\n")
+    index.add("app/words.py", "json.load(open(path, file)), data\n")
+    assert paths(index, "def f(path):\n    data = json.load(file)\n") == ["app/same.py"]
+
+
+def test_definitions_find_what_is_used_before_the_caret() -> None:
+    index = only("definitions")
+    index.add("app/tax.py", "def tax_rate(country):\n    return RATES[country]\n")
+    index.add("app/user.py", "rate = tax_rate(country)\n")
+    assert paths(index, "total = net * tax_rate(") == ["app/tax.py"]
+
+
+def test_a_name_with_very_many_definitions_says_nothing() -> None:
+    index = only("definitions")
+    for number in range(20):
+        index.add(f"app/{number}.py", f"def run(value_{number}):\n    return {number}\n")
+    assert paths(index, "run(") == []
+
+
+def test_path_distance_goes_outwards_from_the_folder() -> None:
+    index = only("path distance")
+    index.add("app/b.py", "class Invoice:\n    number = 0\n    customer = None\n")
+    index.add("app/sub/c.py", "def distance(point):\n    x, y = point\n    return hypot(x, y)\n")
+    index.add("top.py", "import sys\n\nsys.exit(main(sys.argv))\n")
+    index.add("lib/deep/far.py", "COLOURS = {\n    'red': 1,\n    'green': 2,\n}\n")
+    assert paths(index, "x") == ["app/b.py", "app/sub/c.py", "top.py", "lib/deep/far.py"]
+
+
+def test_open_files_count_a_little_more() -> None:
+    index = only("tokens")
+    index.add("app/a.py", "def convert(amount):\n    return amount  # alpha beta gamma\n")
+    index.add("app/b.py", "def convert(amount):\n    return amount  # delta epsilon zeta\n")
+    assert paths(index, "convert(amount")[0] == "app/a.py"
+    index.mark_open("app/b.py")
+    assert paths(index, "convert(amount")[0] == "app/b.py"
+    index.mark_open("app/b.py", is_open=False)
+    assert paths(index, "convert(amount")[0] == "app/a.py"
+
+
+@pytest.mark.parametrize(
+    ("path", "other", "steps"),
+    [("a.py", "b.py", 0), ("x/a.py", "b.py", 1), ("x/a.py", "y/b.py", 2), ("x/y/a.py", "x/b.py", 1)],
+)
+def test_hops(path: str, other: str, steps: int) -> None:
+    assert hops(path, other) == hops(other, path) == steps
+
+
+def test_the_tree_forgets_empty_folders() -> None:
+    tree = FolderTree()
+    for path in ["a/b/c.py", "a/d.py"]:
+        tree.add(path)
+    tree.remove("a/b/c.py")
+    assert list(tree.nearest("x.py")) == [("a/d.py", 1)]
+    tree.remove("a/d.py")
+    assert list(tree.nearest("x.py")) == []
