@@ -25,7 +25,7 @@ from rich.text import Text
 
 from mellum_lsp.cli.demo import SAMPLE_FILE, SAMPLE_PROJECT, cut_hole
 
-MODEL_PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 30
 
 # The colours of Neovim's own dark scheme, for cells that have none of their own.
 THEME = TerminalTheme((20, 22, 27), (224, 226, 234), [(7, 8, 13)] * 8)
@@ -59,6 +59,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="mellum-picture-") as folder:
         project = Path(folder) / "sample_project"
         shutil.copytree(SAMPLE_PROJECT, project, ignore=shutil.ignore_patterns("__pycache__"))
+        (project / ".git").mkdir()
         screen, ghost = show_ghost(chosen.editors / "nvim", project, chosen.model)
     chosen.output.parent.mkdir(parents=True, exist_ok=True)
     chosen.output.write_text(draw(screen, Pictured.size[0], f"nvim {SAMPLE_FILE}"), "utf-8")
@@ -78,9 +79,10 @@ def show_ghost(program: Path, project: Path, model: str) -> tuple[str, Ghost]:
     try:
         editor.command(f"edit {SAMPLE_FILE}")
         editor.wait_for_client()
+        editor.wait_until_loaded()
         editor.lua("vim.api.nvim_win_set_cursor(0, { ... })", row, column)
         editor.text("a" + before[-1])
-        ghost = editor.wait_for_ghost(timeout=MODEL_PATIENCE_SECONDS)
+        ghost = editor.wait_for_ghost(timeout=PATIENCE_SECONDS)
         first = ghost.text.split("\n")[0]
         editor.wait_for(lambda: first in editor.screen(), "the ghost on the screen")
         return editor.screen(colours=True), ghost

@@ -122,6 +122,11 @@ class Neovim:
         """
         self.wait_for(lambda: self.lua(code), "the server", timeout)
 
+    def wait_until_loaded(self, timeout: float = 60) -> None:
+        """Until the server says that its model is loaded: until then it shows nothing."""
+        code = "return (require('mellum').last_status or {}).state == 'ready'"
+        self.wait_for(lambda: self.lua(code), "the model", timeout)
+
     def wait_for(self, look: Callable[[], Seen | None], what: str, timeout: float = 15) -> Seen:
         """What ``look`` sees, once it sees something."""
         end = time.monotonic() + timeout
@@ -178,7 +183,9 @@ class Neovim:
         """For the message of a failed wait."""
         logs = [path.read_text("utf-8", errors="replace")[-3000:] for path in self._home.rglob("*lsp*.log")]
         messages = self.lua("return vim.fn.execute('messages')")
-        return "\n".join([f"buffer: {self.lines} cursor: {self.cursor} ghost: {self.ghost}", messages, *logs])
+        seen = f"buffer: {self.lines} cursor: {self.cursor} ghost: {self.ghost}"
+        said = f"server: {self.lua('return require([[mellum]]).last_status or vim.NIL')}"
+        return "\n".join([seen, said, messages, *logs])
 
 
 class NeovimInTmux(Neovim):
