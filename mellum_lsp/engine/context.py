@@ -93,7 +93,7 @@ class Context:
         llama_cpp.llama_synchronize(self._native)
 
     def length(self, sequence: int) -> int:
-        """How many tokens of the sequence are in the cache; 0 where its beginning is missing."""
+        """How many tokens of the sequence are cached one by one; 0 where its beginning is not."""
         if llama_cpp.llama_memory_seq_pos_min(self._memory, sequence) > 0:
             return 0
         return int(llama_cpp.llama_memory_seq_pos_max(self._memory, sequence)) + 1

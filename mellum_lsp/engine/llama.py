@@ -11,7 +11,7 @@ import contextlib
 import itertools
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,11 +24,10 @@ from mellum_lsp.engine.interface import (
     EngineCrashed,
     EngineError,
     GenerateRequest,
-    GenerationStats,
     ModelError,
     ModelInfo,
-    Token,
 )
+from mellum_lsp.engine.pending import Pending
 from mellum_lsp.engine.process import EngineProcess
 from mellum_lsp.engine.restarts import Restarts
 from mellum_lsp.engine.settings import EngineSettings
@@ -55,8 +54,7 @@ class LlamaEngine:
         self._restarts = Restarts()
         self._model_error: tuple[object, ModelError] | None = None
         self._ids = itertools.count(1)
-        self._generations: dict[int, LlamaGeneration] = {}
-        self._counting: dict[int, asyncio.Future[list[int]]] = {}
+        self._pending = Pending()
         self._counts = CountCache()
         self._listeners: list[OnProgress] = []
 
@@ -102,7 +100,7 @@ class LlamaEngine:
             priority=int(request.priority),
             min_joint_probability=request.min_joint_probability,
         )
-        self._generations[request_id] = generation
+        self._pending.add_generation(message, generation)
         if self._process:
             self._process.send(message)
         else:
@@ -113,7 +111,6 @@ class LlamaEngine:
         known = {text: self._counts.get(text) for text in texts}
         missing = [text for text, count in known.items() if count is None]
         if missing:
-            await self.start()
             for text, count in zip(missing, await self._ask_counts(missing), strict=True):
                 self._counts.put(text, count)
                 known[text] = count
@@ -121,9 +118,7 @@ class LlamaEngine:
 
     async def close(self) -> None:
         self._closed = True
-        for generation in self._generations.values():
-            generation.finish(replace(generation.stats, stop="aborted"))
-        self._generations.clear()
+        self._pending.end_all_as_aborted()
         if self._starting:
             self._starting.cancel()
             with contextlib.suppress(asyncio.CancelledError, EngineError):
@@ -131,8 +126,7 @@ class LlamaEngine:
         process, self._process = self._process, None
         if process:
             await process.end()
-        counting, self._counting = self._counting, {}
-        _fail_all(counting.values(), _closed_error())
+        self._pending.fail_counts(_closed_error())
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
@@ -215,68 +209,58 @@ class LlamaEngine:
         try:
             await self.start()
         except EngineError as error:
-            if generation := self._generations.pop(message.id, None):
-                generation.fail(error)
+            self._pending.fail(message.id, error)
             return
-        if self._process and message.id in self._generations:  # not aborted meanwhile
+        if self._process and self._pending.wants(message.id):
             self._process.send(message)
 
     def _abort(self, request_id: int) -> None:
         if self._process:
+            self._pending.abort(request_id)
             self._process.send(messages.Abort(request_id))
-        elif generation := self._generations.pop(request_id, None):
-            generation.finish(GenerationStats(stop="aborted"))
+        else:
+            self._pending.end_as_aborted(request_id)
 
     async def _ask_counts(self, texts: list[str]) -> list[int]:
-        if not self._process:
-            raise _closed_error()
-        request_id = next(self._ids)
-        answer: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
-        self._counting[request_id] = answer
-        self._process.send(messages.Count(request_id, [_sendable(text) for text in texts]))
-        return await answer
+        """Ask the engine, and once more where it crashes meanwhile: counting is hardly ever the cause."""
+        for last_attempt in (False, True):
+            await self.start()
+            if self._process is None:
+                continue
+            request_id = next(self._ids)
+            answer = self._pending.add_count(request_id)
+            self._process.send(messages.Count(request_id, [_sendable(text) for text in texts]))
+            try:
+                return await answer
+            except EngineCrashed:
+                if last_attempt:
+                    raise
+        raise EngineCrashed("the engine's process ended unexpectedly\nhint: the next request starts another")
 
     async def _read(self, process: EngineProcess) -> None:
         try:
             while message := await process.receive():
-                self._dispatch(message)
+                if isinstance(message, messages.Finished):
+                    self._restarts.served()
+                    self._note_speeds(message)
+                self._pending.settle(message)
         except Exception:
             log.exception("the engine's stream cannot be read; the engine is ended")
+        if self._process is process:
+            await self._note_crash(process)
+
+    async def _note_crash(self, process: EngineProcess) -> None:
+        text = f"{await process.explain_end()}\nhint: the next request starts another engine"
         if self._process is not process:
-            return  # closed
+            return  # closed by ourselves
+        log.warning("%s", text)
         self._process = None
         self._restarts.crashed(time.monotonic())
-        generations, self._generations = self._generations, {}
-        counting, self._counting = self._counting, {}
-        text = f"{await process.explain_end()}\nhint: the next request starts another engine"
-        log.warning("%s", text)
-        for generation in generations.values():
-            generation.fail(EngineCrashed(text))
-        _fail_all(counting.values(), EngineCrashed(text))
+        for unstarted in self._pending.crashed(EngineCrashed(text)):
+            self._spawn(self._start_and_send(unstarted))
 
-    def _dispatch(self, message: messages.FromEngine) -> None:
-        match message:
-            case messages.Generated(id, token, piece, probability):
-                if generation := self._generations.get(id):
-                    generation.add(Token(token, piece, probability))
-            case messages.Finished(id, stats, prefill, decode):
-                self._note_speeds(prefill, decode)
-                if generation := self._generations.pop(id, None):
-                    generation.finish(stats)
-            case messages.Failed(id, error, text):
-                failure = messages.to_exception(error, text)
-                if generation := self._generations.pop(id, None):
-                    generation.fail(failure)
-                if answer := self._counting.pop(id, None):
-                    _fail_all([answer], failure)
-            case messages.Counted(id, counts):
-                answer = self._counting.pop(id, None)
-                if answer and not answer.done():
-                    answer.set_result(counts)
-            case _:
-                log.warning("the engine sent %r out of turn", message)
-
-    def _note_speeds(self, prefill: float, decode: float) -> None:
+    def _note_speeds(self, message: messages.Finished) -> None:
+        prefill, decode = message.prefill_tokens_per_second, message.decode_tokens_per_second
         if self._info and prefill and decode:
             self._info = replace(
                 self._info, prefill_tokens_per_second=prefill, decode_tokens_per_second=decode
@@ -299,12 +283,6 @@ def _sendable(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode(errors="replace").decode()
     return text
-
-
-def _fail_all(answers: Iterable[asyncio.Future[list[int]]], error: EngineError) -> None:
-    for answer in answers:
-        if not answer.done():
-            answer.set_exception(error)
 
 
 def _closed_error() -> EngineError:

@@ -70,6 +70,12 @@ class LoadFailed(msgspec.Struct, tag=True, array_like=True, frozen=True):
     message: str
 
 
+class Started(msgspec.Struct, tag=True, array_like=True, frozen=True):
+    """Engine to server: work on a generation begins. Until then, another engine may be asked for it."""
+
+    id: int
+
+
 class Generated(msgspec.Struct, tag=True, array_like=True, frozen=True):
     """Engine to server: one token of a generation."""
 
@@ -104,7 +110,7 @@ class Counted(msgspec.Struct, tag=True, array_like=True, frozen=True):
 
 
 ToEngine = Generate | Abort | Count
-FromEngine = Loading | Ready | LoadFailed | Generated | Finished | Failed | Counted
+FromEngine = Loading | Ready | LoadFailed | Started | Generated | Finished | Failed | Counted
 
 _encoder = msgspec.msgpack.Encoder()
 _to_engine: msgspec.msgpack.Decoder[ToEngine] = msgspec.msgpack.Decoder(ToEngine)

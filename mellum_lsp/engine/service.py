@@ -112,6 +112,7 @@ class Service:
         while True:
             job = self._scheduler.take()
             queued_ms = _ms_since(job.arrived)
+            job.send(messages.Started(job.request.id))
             try:
                 stats = decoder.run(job.request, job.emit)
             except EngineError as error:

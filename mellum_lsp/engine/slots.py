@@ -74,8 +74,8 @@ class Slots:
         slot.tokens = np.concatenate([slot.tokens, tokens])
 
     def recheck(self, slot: Slot) -> None:
-        """After an abort or an error: keep what the cache really holds, or nothing where that is in doubt."""
-        if not self._can_copy or self._memory.length(slot.sequence) != len(slot.tokens):
+        """After an abort: forget the slot where the cache does not hold its tokens one by one."""
+        if self._memory.length(slot.sequence) != len(slot.tokens):
             self.forget(slot)
 
     def forget(self, slot: Slot) -> None:

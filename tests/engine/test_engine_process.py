@@ -191,19 +191,46 @@ class TestCrash:
         engine = make_engine(long_model, LONG, log_file)
         await engine.start()
         generation = ask(engine, LONG_PROMPT)
-        counting = asyncio.create_task(engine.count_tokens(["a"]))
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.1)
         killed = engine.pid
         assert killed
         os.kill(killed, signal.SIGKILL)
         with pytest.raises(EngineCrashed, match=rf"SIGKILL.*{log_file}\nhint: "):
             await read(generation)
-        with pytest.raises(EngineCrashed):
-            await counting
         assert engine.pid is None
         assert (await read(ask(engine, plain("X")))).stats.stop == "length"
         assert engine.pid not in (None, killed)
         assert "serving" in log_file.read_text()
+
+    async def test_what_it_had_not_begun_is_served_by_the_next(
+        self, make_engine: MakeEngine, long_model: Path
+    ) -> None:
+        engine = make_engine(long_model, LONG)
+        await engine.start()
+        running, waiting, unwanted = (
+            ask(engine, LONG_PROMPT),
+            ask(engine, plain("X")),
+            ask(engine, plain("Y")),
+        )
+        await asyncio.sleep(0.1)
+        assert engine.pid
+        os.kill(engine.pid, signal.SIGKILL)
+        unwanted.abort()
+        late = ask(engine, plain("Z"))
+        counting = engine.count_tokens(["XYZ"])
+        with pytest.raises(EngineCrashed):
+            await read(running)
+        assert (await read(unwanted)).stats.stop == "aborted"
+        assert (await read(waiting)).stats.stop == "length"
+        assert (await read(late)).stats.stop == "length"
+        assert await counting == [3]
+
+    async def test_an_engine_that_is_killed_over_and_over_is_back_at_once(self, engine: LlamaEngine) -> None:
+        for _ in range(5):
+            assert (await read(ask(engine, plain("X"), 2))).stats.stop == "length"
+            assert engine.pid
+            os.kill(engine.pid, signal.SIGKILL)
+            await gone(engine)
 
     async def test_crashes_while_loading_are_reported_and_not_repeated_for_ever(
         self, engine: LlamaEngine, monkeypatch: pytest.MonkeyPatch
@@ -353,6 +380,12 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+async def gone(engine: LlamaEngine) -> None:
+    """Wait until the engine has noticed that its process ended."""
+    while engine.pid:
+        await asyncio.sleep(0.001)
 
 
 def is_alive(pid: int) -> bool:

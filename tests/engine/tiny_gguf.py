@@ -67,10 +67,9 @@ def write_tiny_gguf(
     published conversions do.
     """
     alphabet = _byte_alphabet()
-    if sentencepiece:
-        tokens = [*MARKERS, *(f"<0x{byte:02X}>" for byte in range(256)), "▁", "▁▁", "de", "def", "▁def"]
-    else:
-        tokens = [*MARKERS, *alphabet, *(merge.replace(" ", "") for merge in _MERGES)]
+    tokens, types = _sentencepiece_tokens() if sentencepiece else byte_level_tokens()
+    if markers_are_user_defined:
+        types[: len(MARKERS)] = [gguf.TokenType.USER_DEFINED] * len(MARKERS)
     pieces = [piece.encode() if isinstance(piece, str) else piece for piece in says]
     chain = _chain(tokens, ["".join(alphabet[byte] for byte in piece) for piece in pieces])
 
@@ -85,7 +84,7 @@ def write_tiny_gguf(
     writer.add_rope_dimension_count(_HIDDEN // _HEADS)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_token_list(tokens)
-    writer.add_token_types(_token_types(tokens, sentencepiece, markers_are_user_defined))
+    writer.add_token_types(types + [gguf.TokenType.NORMAL] * (len(tokens) - len(types)))
     if sentencepiece:
         writer.add_tokenizer_model("llama")
         writer.add_token_scores([-float(token) for token in range(len(tokens))])
@@ -106,11 +105,18 @@ def write_tiny_gguf(
     return path
 
 
-def _token_types(tokens: Sequence[str], byte_fallback: bool, user_defined: bool) -> list[int]:
+def byte_level_tokens() -> tuple[list[str], list[int]]:
+    """Markers, a token for every byte, some merges; and the type of each token."""
+    tokens = [*MARKERS, *_byte_alphabet(), *(merge.replace(" ", "") for merge in _MERGES)]
     kinds = gguf.TokenType
-    types = [kinds.USER_DEFINED if user_defined else kinds.CONTROL] * len(MARKERS)
-    types += [kinds.BYTE if byte_fallback else kinds.NORMAL] * 256
-    return types + [kinds.NORMAL] * (len(tokens) - len(types))
+    return tokens, [kinds.CONTROL] * len(MARKERS) + [kinds.NORMAL] * (len(tokens) - len(MARKERS))
+
+
+def _sentencepiece_tokens() -> tuple[list[str], list[int]]:
+    words = ["▁", "▁▁", "de", "def", "▁def"]
+    tokens = [*MARKERS, *(f"<0x{byte:02X}>" for byte in range(256)), *words]
+    kinds = gguf.TokenType
+    return tokens, [kinds.CONTROL] * len(MARKERS) + [kinds.BYTE] * 256 + [kinds.NORMAL] * len(words)
 
 
 def _chain(tokens: list[str], texts: list[str]) -> list[int]:
