@@ -58,21 +58,28 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mellum-picture-") as folder:
         project = Path(folder) / "sample_project"
-        shutil.copytree(SAMPLE_PROJECT, project, ignore=shutil.ignore_patterns("__pycache__"))
-        (project / ".git").mkdir()
         screen, ghost = show_ghost(chosen.editors / "nvim", project, chosen.model)
     chosen.output.parent.mkdir(parents=True, exist_ok=True)
     chosen.output.write_text(draw(screen, Pictured.size[0], f"nvim {SAMPLE_FILE}"), "utf-8")
     print(f"{chosen.output}: the ghost is {ghost.text!r}")
 
 
-def show_ghost(program: Path, project: Path, model: str) -> tuple[str, Ghost]:
-    """The coloured screen with a ghost on it, and the ghost."""
+def prepare_sample(project: Path) -> tuple[int, str]:
+    """Copy the demo's project; return the hole's line, from 1, and the character to type at its end.
+
+    All but the last character before the hole is there already: typing one is what makes the editor ask.
+    """
+    shutil.copytree(SAMPLE_PROJECT, project, ignore=shutil.ignore_patterns("__pycache__"))
+    (project / ".git").mkdir()
     file = project / SAMPLE_FILE
     before, after = cut_hole(file.read_text("utf-8"))
-    # All but the last character is there already: typing one is what makes the editor ask.
     file.write_text(before[:-1] + after, "utf-8")
-    row, column = before.count("\n") + 1, len(before) - before.rindex("\n") - 2
+    return before.count("\n") + 1, before[-1]
+
+
+def show_ghost(program: Path, project: Path, model: str) -> tuple[str, Ghost]:
+    """The coloured screen with a ghost on it, and the ghost."""
+    row, last = prepare_sample(project)
     command = [str(Path(sys.executable).with_name("mellum-lsp")), "serve", "--model", model]
     options = "{ cmd = {" + ", ".join(map(json.dumps, command)) + "} }"
     editor = Pictured(program, project, options, extra=LOOKS)
@@ -80,8 +87,8 @@ def show_ghost(program: Path, project: Path, model: str) -> tuple[str, Ghost]:
         editor.command(f"edit {SAMPLE_FILE}")
         editor.wait_for_client()
         editor.wait_until_loaded()
-        editor.lua("vim.api.nvim_win_set_cursor(0, { ... })", row, column)
-        editor.text("a" + before[-1])
+        editor.command(str(row))
+        editor.text("A" + last)
         ghost = editor.wait_for_ghost(timeout=PATIENCE_SECONDS)
         first = ghost.text.split("\n")[0]
         editor.wait_for(lambda: first in editor.screen(), "the ghost on the screen")
