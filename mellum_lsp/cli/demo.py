@@ -161,10 +161,8 @@ def _print(before: str, after: str, seen: dict[str, Any]) -> None:
         f"{tokens['prompt']} prompt tokens ({tokens['reused']} reused), {tokens['generated']} generated: "
         f"prefill {timings['prefill_ms']:.0f} ms, decode {timings['decode_ms']:.0f} ms",
     )
-    gate = explanation["gate"]
     facts.add_row(
-        "sure",
-        f"joint probability {gate['probability']:.2f} (shown while typing from {gate['threshold']:.2f})",
+        "sure", f"{explanation['gate']['probability']:.0%}: the joint probability of all that is shown"
     )
     for chunk in explanation["chunks"]:
         place = f"{chunk['path']}:{chunk['start_line']}-{chunk['end_line']}"
