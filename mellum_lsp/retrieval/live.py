@@ -13,7 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from mellum_lsp.domain import Caret, Chunk, ScoredChunk
@@ -22,32 +22,19 @@ from mellum_lsp.retrieval.folders import Folders
 from mellum_lsp.retrieval.memory import resident_megabytes
 from mellum_lsp.retrieval.messages import Document, Done, Indexed, Scan, Update, unpack_batch
 from mellum_lsp.retrieval.project import ProjectIndex
+from mellum_lsp.retrieval.status import IndexStatus
 from mellum_lsp.retrieval.supervisor import Job, Supervisor
 from mellum_lsp.workspace.changes import Changes, is_rule_file
 from mellum_lsp.workspace.settings import IndexSettings
 from mellum_lsp.workspace.watcher import Watcher
+
+__all__ = ["IndexStatus", "LiveIndex"]
 
 log = logging.getLogger(__name__)
 
 _TICK_SECONDS = 1.0
 _STATUS_SECONDS = 0.25
 _SAVE_SECONDS = 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class IndexStatus:
-    """``state``: empty (no folder), indexing, ready or failed. ``bytes`` counts indexed text as UTF-8.
-
-    ``skipped`` counts by reason what the last look at every folder left out. ``polling`` says why changes on
-    disk are only noticed every few seconds; empty where the operating system tells of them.
-    """
-
-    files: int = 0
-    chunks: int = 0
-    state: str = "empty"
-    bytes: int = 0
-    skipped: dict[str, int] = field(default_factory=dict)
-    polling: str = ""
 
 
 class LiveIndex:
