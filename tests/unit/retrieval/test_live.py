@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -305,3 +307,29 @@ def test_the_worker_ends_with_the_index(root: Path) -> None:
 
 def test_closing_before_starting_is_harmless(root: Path) -> None:
     LiveIndex([root], QUICK).close()
+
+
+def test_the_worker_dies_with_its_parent(root: Path) -> None:
+    code = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from mellum_lsp.retrieval.live import LiveIndex\n"
+        "from mellum_lsp.workspace.settings import IndexSettings\n"
+        "index = LiveIndex([Path(sys.argv[1])], IndexSettings(persist=False))\n"
+        "index.start()\n"
+        "index.wait_until_ready(20)\n"
+        "print(index._supervisor.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code, str(root)], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    worker = int(parent.stdout.readline())
+    assert Path(f"/proc/{worker}").exists()
+    parent.kill()
+    parent.wait()
+    assert eventually(lambda: not Path(f"/proc/{worker}").exists() or _is_zombie(worker))
+    parent.stdout.close()
+
+
+def _is_zombie(pid: int) -> bool:
+    return ") Z" in Path(f"/proc/{pid}/stat").read_text()
