@@ -206,7 +206,8 @@ class Worker:
     def _note(self, path: Path | None) -> None:
         if self._progress >= 0:
             line = f"{path}\n" if path is not None else "\n"
-            os.pwrite(self._progress, line.encode("utf-8", "surrogateescape"), 0)
+            os.lseek(self._progress, 0, os.SEEK_SET)
+            os.write(self._progress, line.encode("utf-8", "surrogateescape"))
 
     def _reply(self, reply: Reply) -> None:
         write_message(self._replies, reply)
@@ -221,12 +222,20 @@ def _listen(requests: queue.SimpleQueue[Request]) -> None:
         os._exit(0)
 
 
+def _open_progress(path: Path) -> int:
+    """The descriptor to write to. Both sides hold one, so the name can go at once and never stays behind."""
+    descriptor = os.open(path, os.O_WRONLY)
+    with contextlib.suppress(OSError):  # not where an open file keeps its name; then the parent sees to it
+        path.unlink()
+    return descriptor
+
+
 def main() -> None:
     with contextlib.suppress(OSError, AttributeError):
         os.nice(_NICENESS)
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    progress = os.open(sys.argv[1], os.O_WRONLY) if len(sys.argv) > 1 else -1
+    progress = _open_progress(Path(sys.argv[1])) if len(sys.argv) > 1 else -1
     worker = Worker(replies, progress)
     requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(requests,), daemon=True).start()

@@ -17,6 +17,8 @@ from mellum_lsp.retrieval.messages import Reply, Request, read_reply, write_mess
 
 log = logging.getLogger(__name__)
 
+_LONGEST_PATH_BYTES = 32_768
+
 
 class WorkerProcess:
     """One run of the worker. Replies come on a thread of its own, then ``on_end`` once, with the path in
@@ -29,9 +31,8 @@ class WorkerProcess:
         self._on_reply = on_reply
         self._on_end = on_end
         self._sending = threading.Lock()
-        descriptor, name = tempfile.mkstemp(prefix="mellum-index-")
-        os.close(descriptor)
-        self._progress = Path(name)
+        self._progress, name = tempfile.mkstemp(prefix="mellum-index-")
+        self._progress_file = Path(name)
         # -P: the folder that the server was started in is not to be searched for modules.
         command = [sys.executable, "-P", "-m", "mellum_lsp.retrieval.worker", name]
         self._process = subprocess.Popen(
@@ -57,7 +58,8 @@ class WorkerProcess:
     def path_in_hand(self) -> str | None:
         """The absolute path that the worker is reading or cutting just now."""
         try:
-            line = self._progress.read_bytes().partition(b"\n")[0]
+            os.lseek(self._progress, 0, os.SEEK_SET)
+            line = os.read(self._progress, _LONGEST_PATH_BYTES).partition(b"\n")[0]
         except OSError:
             return None
         return line.decode("utf-8", "surrogateescape") or None
@@ -80,8 +82,10 @@ class WorkerProcess:
         code = self._process.wait()
         path = self.path_in_hand() if code != 0 else None
         with contextlib.suppress(OSError):
-            self._progress.unlink()
+            self._progress_file.unlink(missing_ok=True)
         for pipe in (cast(BinaryIO, self._process.stdin), stream):
             with contextlib.suppress(OSError):
                 pipe.close()
+        progress, self._progress = self._progress, -1
+        os.close(progress)
         self._on_end(path)
