@@ -51,7 +51,14 @@ async def _complete(caret: Caret, root: Path, model: str | None, *, quiet: bool)
     from mellum_lsp.lsp.backend import build
     from mellum_lsp.lsp.settings import Settings
 
-    backend = build(Settings(), model, [root], lambda status: None, lambda error: None)
+    backend = build(
+        Settings(),
+        model=model,
+        folders=[root],
+        on_index_status=lambda status: None,
+        on_engine_error=lambda error: None,  # becomes the outcome's reason
+        index=None,
+    )
     backend.index.start()
     try:
         with progress_bar("loading the model", shown=not quiet) as progress:

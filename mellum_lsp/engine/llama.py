@@ -38,12 +38,20 @@ OnProgress = Callable[[float], None]
 
 
 class LlamaEngine:
-    """Implements `interface.Engine`. ``log_file`` gets what llama.cpp prints; None discards it."""
+    """Implements `interface.Engine`. ``log_file`` gets what llama.cpp prints; None discards it.
+
+    ``name`` is what the user calls the model, by default what the file calls itself.
+    """
 
     def __init__(
-        self, model: Path, settings: EngineSettings | None = None, log_file: Path | None = None
+        self,
+        model: Path,
+        settings: EngineSettings | None = None,
+        log_file: Path | None = None,
+        name: str = "",
     ) -> None:
         self._model = model.absolute()
+        self._name = name
         self._settings = settings or EngineSettings()
         self._log_file = log_file
         self._info: ModelInfo | None = None
@@ -141,6 +149,8 @@ class LlamaEngine:
         except BaseException:
             await process.end()
             raise
+        if self._name:
+            info = replace(info, name=self._name)
         self._info, self._process = info, process
         self._spawn(self._read(process))
         return info

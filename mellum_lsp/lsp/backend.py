@@ -129,7 +129,8 @@ def _engine(settings: Settings, choice: str | None) -> tuple[Engine, str, str]:
     except ModelError as error:
         return Unavailable(error), choice or "", "none"
     log_file = state_directory() / "engine.log"
-    return LlamaEngine(chosen.path, settings.engine_settings(), log_file), chosen.name, "private"
+    engine = LlamaEngine(chosen.path, settings.engine_settings(), log_file, chosen.name)
+    return engine, chosen.name, "private"
 
 
 class Unavailable:

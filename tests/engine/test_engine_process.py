@@ -53,6 +53,13 @@ class TestServing:
         assert info.metadata["tokenizer.ggml.model"] == "gpt2"
         assert info.prefill_tokens_per_second > 0 < info.decode_tokens_per_second
 
+    async def test_it_is_called_what_the_user_calls_it(self, tiny_model: Path) -> None:
+        engine = LlamaEngine(tiny_model, name="mine")
+        try:
+            assert (await engine.start()).name == "mine"
+        finally:
+            await engine.close()
+
     async def test_concurrent_starts_share_one_load_and_its_progress(self, engine: LlamaEngine) -> None:
         fractions: list[list[float]] = [[], []]
         infos = await asyncio.gather(*(engine.start(seen.append) for seen in fractions), engine.start())
