@@ -32,7 +32,8 @@ from mellum_lsp.engine.llama import LlamaEngine
 from mellum_lsp.engine.process import SPIN_COUNT
 from mellum_lsp.engine.settings import EngineSettings, default_threads
 
-PROMPT = Path(__file__).read_text()[:1500]
+PROMPT = f"squares = {[n * n for n in range(150)]}\nnumbers = {list(range(150))}"[:-1]
+"""About a thousand tokens, and a list that a model goes on with as long as it is let."""
 TOKENS = 48
 
 
@@ -100,7 +101,7 @@ async def measure_decoding(engine: LlamaEngine, model: Path, rounds: int) -> dic
         bare.stdin.write("go\n")
         bare.stdin.flush()
         bare_rate = float(await asyncio.to_thread(bare.stdout.readline))
-        if round_ and stats.generated_tokens == TOKENS:  # the first turn warms both up
+        if round_:  # the first turn warms both up
             ours.append(engine_rate)
             theirs.append(bare_rate)
             ratios.append(engine_rate / bare_rate)
@@ -120,7 +121,9 @@ async def measure_keystrokes(engine: LlamaEngine) -> dict[str, Any]:
     first, whole, evaluated = [], [], []
     for typed in range(1, 31):
         began = time.perf_counter()
-        generation = engine.generate(GenerateRequest(prompt(PROMPT + PROMPT[:typed]), 10, document="k"))
+        generation = engine.generate(
+            GenerateRequest(prompt(PROMPT + ", 15 and so on, for ever and ever"[:typed]), 10, document="k")
+        )
         arrivals = [time.perf_counter() - began async for _ in generation]
         if typed > 1 and arrivals:
             first.append(arrivals[0])
@@ -139,7 +142,10 @@ async def measure_aborts(engine: LlamaEngine, count: int) -> dict[str, Any]:
     """From `abort` until the stream has ended, the engine being free: inside prefill and while decoding."""
     latencies: dict[str, list[float]] = {"prefill": [], "decode": []}
     for attempt in range(count):
-        for kind, text in (("prefill", f"{attempt}\n{PROMPT}{PROMPT}"), ("decode", f"{attempt} = 1\n")):
+        for kind, text in (
+            ("prefill", f"{attempt}\n{PROMPT}{PROMPT}"),
+            ("decode", f"# {attempt}\n{PROMPT[-200:]}"),
+        ):
             generation = engine.generate(GenerateRequest(prompt(text), 500, document="a"))
             if kind == "decode":
                 await anext(aiter(generation))
@@ -175,7 +181,7 @@ def measure_callbacks(model: Path) -> dict[str, float]:
         for _ in range(4):
             for name, install in callbacks.items():
                 install()
-                rate = loop.run(16)
+                rate = loop.run(16, PROMPT[-80:])
                 times.setdefault(name + ("_beside_busy_thread" if busy else ""), []).append(1e3 / rate)
         stop.set()
     return {name: round(statistics.median(values), 2) for name, values in times.items()}
@@ -202,12 +208,12 @@ class BareLoop:
         self.context = llama_cpp.llama_init_from_model(self._model, context)
         self._sampler = llama_cpp.llama_sampler_init_greedy()
 
-    def run(self, count: int) -> float:
-        """Evaluate the prompt, decode ``count`` tokens; returns the tokens per second of decoding."""
+    def run(self, count: int, text: str = PROMPT) -> float:
+        """Evaluate ``text``, decode ``count`` tokens; returns the tokens per second of decoding."""
         llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self.context), True)
-        text = PROMPT.encode()
-        tokens = (llama_cpp.llama_token * len(text))()
-        size = llama_cpp.llama_tokenize(self._vocab, text, len(text), tokens, len(text), False, False)
+        data = text.encode()
+        tokens = (llama_cpp.llama_token * len(data))()
+        size = llama_cpp.llama_tokenize(self._vocab, data, len(data), tokens, len(data), False, False)
         llama_cpp.llama_decode(self.context, llama_cpp.llama_batch_get_one(tokens, size))
         next_token = (llama_cpp.llama_token * 1)()
         next_token[0] = llama_cpp.llama_sampler_sample(self._sampler, self.context, -1)
