@@ -134,7 +134,7 @@ class TestAbort:
         began = time.perf_counter()
         generation.abort()
         aborted = await read(generation)
-        assert time.perf_counter() - began < 0.2
+        assert time.perf_counter() - began < 0.5
         assert (aborted.stats.stop, aborted.tokens) == ("aborted", [])
         assert 0 < aborted.stats.evaluated_tokens < aborted.stats.prompt_tokens
 
@@ -274,7 +274,7 @@ class TestModelErrors:
         for _ in range(5):
             with pytest.raises(ModelBroken, match="truncated"):
                 await read(ask(engine, plain("X")))
-        assert time.perf_counter() - began < 0.1
+        assert time.perf_counter() - began < 0.5
         path.write_bytes(tiny_model.read_bytes())
         assert (await read(ask(engine, plain("X")))).stats.stop == "length"
 
