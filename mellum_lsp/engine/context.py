@@ -111,9 +111,6 @@ class Context:
         """Let ``target``, which is empty, begin with the first ``length`` tokens of ``source``."""
         llama_cpp.llama_memory_seq_cp(self._memory, source, target, 0, length)
 
-    def close(self) -> None:
-        llama_cpp.llama_free(self._native)
-
 
 class _Batch:
     """The arrays that ``llama_batch`` points to, reused for every evaluation."""

@@ -62,10 +62,6 @@ class EngineProcess:
     def pid(self) -> int:
         return self._process.pid
 
-    @property
-    def is_running(self) -> bool:
-        return self._process.returncode is None
-
     def send(self, message: messages.ToEngine) -> None:
         """Send without waiting. A child that has ended is noticed by `receive`."""
         if not self._stdin.is_closing():
