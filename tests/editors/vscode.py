@@ -107,11 +107,12 @@ class Window:
         self.page.keyboard.press("Enter")
         self.page.locator(".tab.active", has_text=name).wait_for()
         self.page.locator(".monaco-editor .view-line").first.wait_for()
-        # The editor takes keys a moment after its first line is drawn.
-        self.page.wait_for_timeout(500)
+        # VS Code makes an editor's lazy parts, the one for ghosts too, after its first line is drawn, and
+        # never asks for what was typed before.
+        self.page.wait_for_timeout(2000)
 
     def type(self, text: str) -> None:
-        self.page.keyboard.type(text)
+        self.page.keyboard.type(text, delay=30)
 
     def press(self, *keys: str) -> None:
         for key in keys:
