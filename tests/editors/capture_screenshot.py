@@ -15,6 +15,7 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from neovim import REPOSITORY, Ghost, NeovimInTmux
@@ -26,6 +27,7 @@ from rich.text import Text
 from mellum_lsp.cli.demo import SAMPLE_FILE, SAMPLE_PROJECT, cut_hole
 
 PATIENCE_SECONDS = 30
+REST_SECONDS = 8
 
 # The colours of Neovim's own dark scheme, for cells that have none of their own.
 THEME = TerminalTheme((20, 22, 27), (224, 226, 234), [(7, 8, 13)] * 8)
@@ -88,7 +90,10 @@ def show_ghost(program: Path, project: Path, model: str) -> tuple[str, Ghost]:
         editor.wait_for_client()
         editor.wait_until_loaded()
         editor.command(str(row))
-        editor.text("A" + last)
+        editor.text("A")
+        # The server evaluates the project's context while the caret rests, as it does while a person thinks.
+        time.sleep(REST_SECONDS)
+        editor.text(last)
         ghost = editor.wait_for_ghost(timeout=PATIENCE_SECONDS)
         first = ghost.text.split("\n")[0]
         editor.wait_for(lambda: first in editor.screen(), "the ghost on the screen")
