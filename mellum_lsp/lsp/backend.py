@@ -120,11 +120,11 @@ def _engine(settings: Settings, choice: str | None) -> tuple[Engine, str, str]:
     """The engine for a chosen model, the model's name and the mode."""
     from mellum_lsp.engine.llama import LlamaEngine
     from mellum_lsp.engine.script_file import PREFIX, engine_from_file
-    from mellum_lsp.models.resolve import resolve
+    from mellum_lsp.models.resolve import chosen_model, resolve
 
     try:
-        if choice and choice.startswith(PREFIX):
-            return engine_from_file(Path(choice.removeprefix(PREFIX))), "scripted", "scripted"
+        if (script := chosen_model(choice)).startswith(PREFIX):
+            return engine_from_file(Path(script.removeprefix(PREFIX))), "scripted", "scripted"
         chosen = resolve(choice)
     except ModelError as error:
         return Unavailable(error), choice or "", "none"

@@ -31,14 +31,19 @@ def resolve(choice: str | None = None, environment: Mapping[str, str] | None = N
     Nothing chosen means the environment variable `ENVIRONMENT_VARIABLE`, and without it the embedded model.
     Raises `ModelMissing` where no such file or name exists.
     """
-    variables = os.environ if environment is None else environment
-    chosen = (choice or "").strip() or variables.get(ENVIRONMENT_VARIABLE, "").strip() or EMBEDDED_MODEL
+    chosen = chosen_model(choice, environment)
     known = find(chosen)
     if known:
         return _embedded(known) if known.embedded else _from_store(known)
     if looks_like_a_path(chosen):
         return _from_path(chosen)
     raise ModelMissing(f"there is no model called {chosen!r}.\nhint: {_suggestion(chosen)}")
+
+
+def chosen_model(choice: str | None = None, environment: Mapping[str, str] | None = None) -> str:
+    """What was chosen: ``choice`` itself, else the environment's model, else the embedded one."""
+    variables = os.environ if environment is None else environment
+    return (choice or "").strip() or variables.get(ENVIRONMENT_VARIABLE, "").strip() or EMBEDDED_MODEL
 
 
 def looks_like_a_path(choice: str) -> bool:

@@ -114,6 +114,14 @@ def test_a_completion_is_one_json_document_with_every_field(project: Path) -> No
     assert set(document) >= {"model", "confidence", "chunks"}
 
 
+def test_the_environment_names_a_script_too(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = project / "script.json"
+    script.write_text(json.dumps([{"after": "return ", "text": "left + right"}]), encoding="utf-8")
+    monkeypatch.setenv("MELLUM_LSP_MODEL", f"scripted:{script}")
+    result = run("complete", f"{project / 'sums.py'}:2:21", "--json")
+    assert json.loads(result.stdout)["text"] == "left + right"
+
+
 def test_nothing_to_show_has_a_reason_and_is_no_failure(project: Path) -> None:
     script = project / "script.json"
     script.write_text("[]", encoding="utf-8")
