@@ -43,12 +43,18 @@ class Answer:
 
 @dataclass(frozen=True)
 class Score:
-    """Of one hole; ``first_line`` compares first lines, ``exact`` all, both without trailing blanks."""
+    """Of one hole; ``first_line`` compares first lines, ``exact`` all, without trailing blanks.
+
+    The figures ``_cut`` are of as many lines as the file has: what a perfect stop policy would leave of a model
+    that does not end by itself.
+    """
 
     first_line: bool
     exact: bool
     similarity: float
     stopped: bool
+    exact_cut: bool
+    similarity_cut: float
 
 
 def evaluate(
@@ -179,11 +185,14 @@ def score(hole: EvaluationHole, answer: Answer) -> Score:
     """All models saw the window without the closers behind the caret, so all have to say them."""
     truth = (hole.middle + hole.closers).rstrip()
     said = answer.text.rstrip()
+    cut = "\n".join(said.split("\n")[: truth.count("\n") + 1]).rstrip()
     return Score(
         first_line=_first_line(said) == _first_line(truth),
         exact=said == truth,
         similarity=Levenshtein.normalized_similarity(said, truth),
         stopped=answer.stopped,
+        exact_cut=cut == truth,
+        similarity_cut=Levenshtein.normalized_similarity(cut, truth),
     )
 
 
@@ -214,6 +223,8 @@ def figures(scores: Sequence[Score]) -> dict[str, Any]:
         "exact": interval([float(s.exact) for s in scores]),
         "similarity": interval([s.similarity for s in scores]),
         "stop_rate": interval([float(s.stopped) for s in scores]),
+        "exact_cut": interval([float(s.exact_cut) for s in scores]),
+        "similarity_cut": interval([s.similarity_cut for s in scores]),
     }
 
 
