@@ -43,7 +43,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Score:
-    """Of one hole; ``first_line`` compares first lines, ``exact`` all, without trailing blanks.
+    """Of one hole; ``first_line`` compares first lines, ``exact`` everything, without trailing blanks.
 
     The figures ``_cut`` are of as many lines as the file has: what a perfect stop policy would leave of a model
     that does not end by itself.

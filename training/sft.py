@@ -199,7 +199,9 @@ def build_model(recipe: Recipe, run: Run, checkpoint: Path | None) -> LlamaForCa
         model.load_state_dict(load_file(checkpoint / "model.safetensors"), strict=False)
         model.tie_weights()
         return model
-    sources = {recipe.markers[m]: tokeniser.encode(MARKER_MEANINGS.get(m, m)) for m in recipe.markers}
+    # A base that has the markers by name was trained with them: continuing from a model of ours keeps them.
+    new = [m for m in recipe.markers if not tokeniser.knows(m)]
+    sources = {recipe.markers[m]: tokeniser.encode(MARKER_MEANINGS.get(m, m)) for m in new}
     models.initialise_renamed_tokens(model, sources)
     return model
 

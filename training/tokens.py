@@ -21,6 +21,10 @@ class Tokeniser:
         self.end = self._control(END_OF_TEXT)
         self.count = lru_cache(maxsize=200_000)(self._count)
 
+    def knows(self, marker: str) -> bool:
+        """Whether the vocabulary itself already calls the recipe's token ``marker``."""
+        return list(self._model.tokenize(marker.encode(), False, True)) == [self.markers.get(marker)]
+
     def encode(self, text: str) -> list[int]:
         return self._model.tokenize(text.encode("utf-8", "replace"), False, False) if text else []
 
