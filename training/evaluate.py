@@ -45,8 +45,8 @@ class Answer:
 class Score:
     """Of one hole; ``first_line`` compares first lines, ``exact`` everything, without trailing blanks.
 
-    The figures ``_cut`` are of as many lines as the file has: what a perfect stop policy would leave of a model
-    that does not end by itself.
+    The figures ``_cut`` are of as many lines as the file has: what a perfect stop policy would leave of a
+    model that does not end by itself.
     """
 
     first_line: bool
