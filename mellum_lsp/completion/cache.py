@@ -35,7 +35,8 @@ class Anchor(NamedTuple):
 class Entry:
     """A generation as far as it went, where its draft ended, and the context it was made with.
 
-    ``min_joint_probability`` is the bar under which its decoding stopped.
+    ``min_joint_probability`` is the bar under which its decoding stopped; ``from_micro_plan`` says that the
+    model was shown no more than a few lines.
     """
 
     generated: Generated
@@ -43,6 +44,7 @@ class Entry:
     min_joint_probability: float = 0.0
     chunks: tuple[ScoredChunk, ...] = ()
     prompt_tokens: int = 0
+    from_micro_plan: bool = False
 
 
 @dataclass(frozen=True, slots=True)

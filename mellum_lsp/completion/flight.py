@@ -196,6 +196,7 @@ class Flight:
             self.min_joint_probability,
             self.planned.plan.chunks,
             self.tokens().prompt,
+            self.planned.is_micro,
         )
 
     def tokens(self) -> TokenCounts:

@@ -152,8 +152,8 @@ class Completer:
     def _known(self, caret: Caret, begun: float) -> Outcome | None:
         """An answer from an earlier generation.
 
-        One that shows nothing counts only at the very same place: for a caret that has moved on, the model
-        may know better now.
+        One that shows nothing counts only at the very same place and for the same kind of plan: for a caret
+        that has moved on, or with the whole project before it, the model may know better now.
         """
         threshold = threshold_for(caret, self._settings)
         for hit in self._cache.find(caret):
@@ -165,7 +165,8 @@ class Completer:
             if not judge.is_ready(rest, entry.end):
                 continue
             verdict = judge.verdict(rest, entry.end)
-            if verdict.reason and hit.typed:
+            outdated = hit.typed or (entry.from_micro_plan and self._planner.has_full(caret))
+            if verdict.reason and outdated:
                 continue
             tokens = TokenCounts(prompt=entry.prompt_tokens, reused=entry.prompt_tokens)
             timings = Timings(total_ms=_since(begun))

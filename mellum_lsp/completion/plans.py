@@ -35,11 +35,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """The plan for one request; ``document`` names the engine's KV sequence that it lives in."""
+    """The plan for one request; ``document`` names the engine's KV sequence that it lives in.
+
+    ``is_micro`` says that it knows no more than a few lines, for want of time.
+    """
 
     plan: Plan
     document: str
     retrieval_ms: float
+    is_micro: bool = False
 
 
 @dataclass(slots=True)
@@ -106,9 +110,14 @@ class Planner:
             return document.coming
         if not _fits(document.micro, caret):
             plan = make_plan(caret, (), model.micro, model.dialect, self._count)
-            document.micro = Planned(plan, f"{_name(caret)}#micro", 0.0)
+            document.micro = Planned(plan, f"{_name(caret)}#micro", 0.0, is_micro=True)
         self._warm_in_background(document, model)
         return document.micro
+
+    def has_full(self, caret: Caret) -> bool:
+        """Whether a request at ``caret`` would get the full plan at once."""
+        document = self._documents.get(_name(caret))
+        return document is not None and _fits(document.full, caret)
 
     def evaluated(self, caret: Caret, planned: Planned) -> None:
         """Tell that the plan's prompt has just been evaluated by a request."""

@@ -394,6 +394,23 @@ class TestPlans:
         assert (first.chunks, [scored.chunk.path for scored in later.chunks]) == ((), ["util.py"])
         assert later.tokens.reused > 10
 
+    async def test_silence_for_want_of_context_does_not_outlive_it(self, make: Make) -> None:
+        """Who deletes a character and types it again, once the project is before the model, gets its answer."""
+
+        def sure_with_context(request: GenerateRequest) -> Script:
+            knows = any(part.kind == "context" for part in request.parts)
+            return [("return a + b", 0.9 if knows else 0.1)] if request.max_tokens else ""
+
+        engine = ScriptedEngine(sure_with_context)
+        completer = make(engine, KnowsAChunk())
+        first = await completer.complete(caret_in(BODY))
+        await until(lambda: any(not g.request.max_tokens and g.ended for g in engine.generations))
+        await asyncio.sleep(0)
+        again = await completer.complete(caret_in(BODY))
+        third = await completer.complete(caret_in(BODY))
+        assert (first.text, again.text) == ("", "return a + b")
+        assert third.cached
+
     async def test_invoked_gets_the_context_at_once(self, make: Make) -> None:
         engine = ScriptedEngine("return a + b")
         outcome = await make(engine, KnowsAChunk()).complete(caret_in(BODY, trigger=Trigger.INVOKED))
