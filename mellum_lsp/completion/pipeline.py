@@ -165,7 +165,7 @@ class Completer:
             if not judge.is_ready(rest, entry.end):
                 continue
             verdict = judge.verdict(rest, entry.end)
-            outdated = hit.typed or (entry.from_micro_plan and self._planner.has_full(caret))
+            outdated = hit.typed or (entry.from_micro_plan and self._planner.knows_more(caret))
             if verdict.reason and outdated:
                 continue
             tokens = TokenCounts(prompt=entry.prompt_tokens, reused=entry.prompt_tokens)

@@ -114,10 +114,13 @@ class Planner:
         self._warm_in_background(document, model)
         return document.micro
 
-    def has_full(self, caret: Caret) -> bool:
-        """Whether a request at ``caret`` would get the full plan at once."""
+    def knows_more(self, caret: Caret) -> bool:
+        """Whether a request at ``caret`` would now get a full plan that shows more than the micro plan."""
         document = self._documents.get(_name(caret))
-        return document is not None and _fits(document.full, caret)
+        if document is None or not _fits(document.full, caret):
+            return False
+        micro = document.micro
+        return not _fits(micro, caret) or micro.plan.render(caret) != document.full.plan.render(caret)
 
     def evaluated(self, caret: Caret, planned: Planned) -> None:
         """Tell that the plan's prompt has just been evaluated by a request."""

@@ -19,6 +19,8 @@ from playwright.sync_api import sync_playwright
 from test_vscode import PROGRAM
 from vscode import GHOST, CodeServer, Window
 
+REST_MILLISECONDS = 10_000
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(
@@ -42,6 +44,10 @@ def main() -> None:
             page.locator(".margin .line-numbers", has_text=str(row)).click()
             # A click on a line's number selects it; this leaves the caret at its end.
             window.press("ArrowLeft", "End")
+            window.type(last)
+            # The first request has the server evaluate the project's context; typing again profits from it.
+            page.wait_for_timeout(REST_MILLISECONDS)
+            window.press("Backspace")
             window.type(last)
             page.locator(GHOST).first.wait_for()
             page.wait_for_timeout(500)

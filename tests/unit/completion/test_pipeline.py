@@ -395,7 +395,7 @@ class TestPlans:
         assert later.tokens.reused > 10
 
     async def test_silence_for_want_of_context_does_not_outlive_it(self, make: Make) -> None:
-        """Who deletes a character and types it again, once the project is before the model, gets its answer."""
+        """Whoever deletes a character and types it again gets an answer once the project is known."""
 
         def sure_with_context(request: GenerateRequest) -> Script:
             knows = any(part.kind == "context" for part in request.parts)
