@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -16,6 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from mellum_lsp.cli.output import Failure, json_option, print_json
+
+if TYPE_CHECKING:
+    from pygls.lsp.client import LanguageClient
 
 SAMPLE_PROJECT = Path(__file__).parent / "sample_project"
 SAMPLE_FILE = "shop/cart.py"
@@ -58,53 +61,16 @@ async def _complete_over_lsp(
     root: Path, file: Path, text: str, before: str, model: str | None
 ) -> dict[str, Any]:
     """Start the server, open the file, ask for the completion and its explanation, and shut down."""
-    from lsprotocol import types
     from pygls.lsp.client import LanguageClient
 
     client = LanguageClient("mellum-lsp-demo", "1")
-    messages: list[str] = []
-    client.feature(types.WINDOW_SHOW_MESSAGE)(lambda message: messages.append(message.message))
-    client.feature(types.WINDOW_LOG_MESSAGE)(lambda message: None)
-    client.feature("mellum/status")(lambda status: None)
-    client.feature(types.WINDOW_WORK_DONE_PROGRESS_CREATE)(lambda params: None)
-    client.feature(types.PROGRESS)(lambda params: None)
+    messages = _listen(client)
     started = time.perf_counter()
     arguments = ["-m", "mellum_lsp", "serve", *(["--model", model] if model else [])]
     await client.start_io(sys.executable, *arguments)
     try:
-        await client.initialize_async(
-            types.InitializeParams(
-                capabilities=types.ClientCapabilities(
-                    general=types.GeneralClientCapabilities(
-                        position_encodings=[types.PositionEncodingKind.Utf16]
-                    )
-                ),
-                workspace_folders=[types.WorkspaceFolder(uri=root.as_uri(), name=root.name)],
-            )
-        )
-        client.initialized(types.InitializedParams())
-        uri = file.as_uri()
-        client.text_document_did_open(
-            types.DidOpenTextDocumentParams(
-                text_document=types.TextDocumentItem(uri=uri, language_id="python", version=1, text=text)
-            )
-        )
-        line = before.count("\n")
-        place: dict[str, Any] = {
-            "text_document": types.TextDocumentIdentifier(uri=uri),
-            "position": types.Position(line=line, character=len(before) - before.rfind("\n") - 1),
-            "context": types.InlineCompletionContext(trigger_kind=types.InlineCompletionTriggerKind.Invoked),
-        }
-        params = types.InlineCompletionParams(**place)
-        first = await asyncio.wait_for(
-            client.text_document_inline_completion_async(params), LOAD_PATIENCE_SECONDS
-        )
-        first_answer_ms = (time.perf_counter() - started) * 1000
-        asked = time.perf_counter()
-        answer = await client.text_document_inline_completion_async(params)
-        again_ms = (time.perf_counter() - asked) * 1000
-        explanation = _plain(await client.protocol.send_request_async("mellum/explain", params))
-        inserted = _inserted(answer) or _inserted(first)
+        await _open(client, root, file, text)
+        seen = await asyncio.wait_for(_ask(client, file, before, started), LOAD_PATIENCE_SECONDS)
         await client.shutdown_async(None)
         client.exit(None)
     except TimeoutError as error:
@@ -112,8 +78,54 @@ async def _complete_over_lsp(
         raise Failure(f"no answer in {LOAD_PATIENCE_SECONDS:.0f} s: {said}", "mellum-lsp doctor") from error
     finally:
         await client.stop()  # type: ignore[no-untyped-call]
+    return seen
+
+
+def _listen(client: LanguageClient) -> list[str]:
+    """Take what the server sends by itself; its messages to the user are collected in the list."""
+    from lsprotocol import types
+
+    messages: list[str] = []
+    client.feature(types.WINDOW_SHOW_MESSAGE)(lambda message: messages.append(message.message))
+    client.feature(types.WINDOW_WORK_DONE_PROGRESS_CREATE)(lambda params: None)
+    for unused in (types.WINDOW_LOG_MESSAGE, types.PROGRESS, "mellum/status"):
+        client.feature(unused)(lambda params: None)
+    return messages
+
+
+async def _open(client: LanguageClient, root: Path, file: Path, text: str) -> None:
+    """Initialize a session on ``root`` and open ``file`` in it."""
+    from lsprotocol import types
+
+    encodings = types.GeneralClientCapabilities(position_encodings=[types.PositionEncodingKind.Utf16])
+    await client.initialize_async(
+        types.InitializeParams(
+            capabilities=types.ClientCapabilities(general=encodings),
+            workspace_folders=[types.WorkspaceFolder(uri=root.as_uri(), name=root.name)],
+        )
+    )
+    client.initialized(types.InitializedParams())
+    document = types.TextDocumentItem(uri=file.as_uri(), language_id="python", version=1, text=text)
+    client.text_document_did_open(types.DidOpenTextDocumentParams(text_document=document))
+
+
+async def _ask(client: LanguageClient, file: Path, before: str, started: float) -> dict[str, Any]:
+    """Complete twice behind ``before`` and have it explained; ``started`` is when the server was."""
+    from lsprotocol import types
+
+    params = types.InlineCompletionParams(
+        text_document=types.TextDocumentIdentifier(uri=file.as_uri()),
+        position=types.Position(line=before.count("\n"), character=len(before) - before.rfind("\n") - 1),
+        context=types.InlineCompletionContext(trigger_kind=types.InlineCompletionTriggerKind.Invoked),
+    )
+    first = await client.text_document_inline_completion_async(params)
+    first_answer_ms = (time.perf_counter() - started) * 1000
+    asked = time.perf_counter()
+    answer = await client.text_document_inline_completion_async(params)
+    again_ms = (time.perf_counter() - asked) * 1000
+    explanation = _plain(await client.protocol.send_request_async("mellum/explain", params))
     return {
-        "text": inserted,
+        "text": _inserted(answer) or _inserted(first),
         "reason": explanation.get("reason", ""),
         "model": explanation.get("model", ""),
         "first_answer_ms": round(first_answer_ms),

@@ -130,3 +130,14 @@ def test_nothing_to_show_has_a_reason_and_is_no_failure(project: Path) -> None:
     assert result.exit_code == 0
     assert document["text"] == ""
     assert document["reason"]
+
+
+def test_the_demo_shows_a_completion_of_the_embedded_model_and_why() -> None:
+    """The README's first promise, over a real LSP session with the model that ships."""
+    result = run("demo", "--json")
+    seen = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert seen["model"] == "nano-135m"
+    assert seen["text"].strip()
+    assert seen["explanation"]["prompt"].endswith("product = self._catalog.<fim_middle>")
+    assert [chunk["path"] for chunk in seen["explanation"]["chunks"]] == ["shop/catalog.py"]
