@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types check bench editors vocabularies clean
+.PHONY: demo test lint types bench editors vocabularies clean
 
 demo: $(STAMP)
 	@$(BIN)/mellum-lsp demo
