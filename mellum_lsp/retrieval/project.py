@@ -164,9 +164,9 @@ class ProjectIndex:
         else:
             self._view.opened.discard((root, path))
 
-    def query(self, caret: Caret, limit: int = 24) -> list[ScoredChunk]:
+    def query(self, caret: Caret, limit: int = 24, settings: RankSettings | None = None) -> list[ScoredChunk]:
         """The most relevant chunks, best first; see `mellum_lsp.retrieval.ranking`."""
-        return rank(self._view, self._cut_files, caret, limit, self._rank_settings)
+        return rank(self._view, self._cut_files, caret, limit, settings or self._rank_settings)
 
     def all_chunks(self) -> Iterator[Chunk]:
         """Every chunk, by folder, path and line: what two equal indexes have in common."""

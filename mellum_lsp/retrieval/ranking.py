@@ -33,16 +33,43 @@ _SAME_WORDS = 0.4
 """Texts that share a smaller part of their identifiers are not nearly equal: comparing them would be slow."""
 
 
+def _weights_of(mix: str) -> tuple[tuple[str, float], ...]:
+    """``"tokens:1 lines:0.5"`` as pairs; a strategy without a weight has the weight 1."""
+    weights: list[tuple[str, float]] = []
+    for word in mix.split():
+        name, _, weight = word.partition(":")
+        try:
+            weights.append((name, float(weight or 1)))
+        except ValueError:
+            raise ValueError(f"the weight of {name!r} must be a number, not {weight!r}") from None
+        if name not in STRATEGIES:
+            known = ", ".join(["none", "default", *STRATEGIES])
+            raise ValueError(f"there is no strategy {name!r}\nhint: choose from {known}")
+    return tuple(weights)
+
+
+MIX = "tokens:1 lines:0.5 definitions:0.15"
+"""The strategies that the server ranks by, and how much each counts."""
+
+
 @dataclass(frozen=True, slots=True)
 class RankSettings:
     """How candidates become a ranking. ``weights`` name the strategies that take part.
+
+    To rank by another mix of strategies, alone or together, to compare them::
+
+        RankSettings.of("none")                       # finds nothing: no project context
+        RankSettings.of("tokens")                     # one of `strategies.STRATEGIES` alone, without a floor
+        RankSettings.of("tokens:1 definitions:0.15")  # a mix by its weights, with the usual floor
+        RankSettings.of("default")                    # the same as RankSettings()
+        index.query(caret, settings=RankSettings.of("lines"))
 
     They look at ``lines_before`` and ``lines_after`` the caret's line: few, for on held-out lines of three
     Python packages the chunks found by 8 and 4 lines held a fifth more of the names that the line needed than
     those found by 24 and 8 (0.49 of 718 names to 0.41), within the same number of characters.
     """
 
-    weights: tuple[tuple[str, float], ...] = (("tokens", 1.0), ("lines", 0.5), ("definitions", 0.15))
+    weights: tuple[tuple[str, float], ...] = _weights_of(MIX)
     lines_before: int = 8
     lines_after: int = 4
     floor: float = 0.08
@@ -57,6 +84,19 @@ class RankSettings:
     own_lines_below: int = 40
     copy_lines_before: int = 24
     copy_lines_after: int = 8
+
+    @classmethod
+    def of(cls, mix: str) -> RankSettings:
+        """The settings that rank by ``mix``; raises `ValueError` where it names no strategy.
+
+        A strategy alone has no floor: scores of different strategies mean different things.
+        """
+        if mix == "default":
+            return cls()
+        if mix == "none":
+            return cls(weights=())
+        weights = _weights_of(mix)
+        return cls(weights=weights, floor=0.0) if len(weights) == 1 else cls(weights=weights)
 
 
 def rank(

@@ -131,7 +131,7 @@ STRATEGIES: dict[str, Strategy] = {
     "tokens": TokenIou(),
     "lines": LineIou(),
     "definitions": Definitions(),
-    "path distance": PathDistance(),
+    "path_distance": PathDistance(),
 }
 
 

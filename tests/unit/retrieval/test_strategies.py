@@ -8,11 +8,12 @@ from mellum_lsp.domain import Caret
 from mellum_lsp.retrieval.path_distance import FolderTree, hops
 from mellum_lsp.retrieval.project import ProjectIndex
 from mellum_lsp.retrieval.ranking import RankSettings
+from mellum_lsp.retrieval.strategies import STRATEGIES
 
 
 def only(strategy: str) -> ProjectIndex:
     """An index ranked by one strategy alone, without a floor."""
-    return ProjectIndex(rank_settings=RankSettings(weights=((strategy, 1.0),), floor=0.0))
+    return ProjectIndex(rank_settings=RankSettings.of(strategy))
 
 
 def paths(index: ProjectIndex, text: str, path: str = "app/main.py") -> list[str]:
@@ -48,7 +49,7 @@ def test_a_name_with_very_many_definitions_says_nothing() -> None:
 
 
 def test_path_distance_goes_outwards_from_the_folder() -> None:
-    index = only("path distance")
+    index = only("path_distance")
     index.add("app/b.py", "class Invoice:\n    number = 0\n    customer = None\n")
     index.add("app/sub/c.py", "def distance(point):\n    x, y = point\n    return hypot(x, y)\n")
     index.add("top.py", "import sys\n\nsys.exit(main(sys.argv))\n")
@@ -83,3 +84,29 @@ def test_the_tree_forgets_empty_folders() -> None:
     assert list(tree.nearest("x.py")) == [("a/d.py", 1)]
     tree.remove("a/d.py")
     assert list(tree.nearest("x.py")) == []
+
+
+class TestMixes:
+    def test_the_default_mix_is_that_of_the_server(self) -> None:
+        assert RankSettings.of("default") == RankSettings()
+
+    def test_none_finds_nothing_whatever_is_there(self) -> None:
+        index = ProjectIndex()
+        index.add("app/near.py", "def parse_header(stream):\n    return stream\n")
+        caret = Caret("app/main.py", "python", "parse_header(stream", 19)
+        assert index.query(caret) != []
+        assert index.query(caret, settings=RankSettings.of("none")) == []
+
+    def test_a_mix_names_its_strategies_and_their_weights(self) -> None:
+        settings = RankSettings.of("tokens:0.25 definitions")
+        assert settings.weights == (("tokens", 0.25), ("definitions", 1.0))
+        assert settings.floor == RankSettings().floor
+
+    def test_every_strategy_can_be_asked_alone(self) -> None:
+        for name in STRATEGIES:
+            assert RankSettings.of(name).weights == ((name, 1.0),)
+
+    @pytest.mark.parametrize(("mix", "named"), [("token", "'token'"), ("lines:much", "'much'")])
+    def test_a_mistake_is_explained(self, mix: str, named: str) -> None:
+        with pytest.raises(ValueError, match=named):
+            RankSettings.of(mix)
