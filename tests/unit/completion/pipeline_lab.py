@@ -1,0 +1,54 @@
+"""What the tests of the pipeline share: documents, projects that know something, and ways to wait."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mellum_lsp.completion.pipeline import Completer
+from mellum_lsp.domain import Caret, Chunk, ScoredChunk
+from mellum_lsp.engine.interface import GenerateRequest
+from mellum_lsp.engine.scripted import ScriptedEngine, ScriptedGeneration
+
+BODY = "def add(a, b):\n    $0\n"
+
+Make = Callable[..., Completer]
+
+
+def interactive(engine: ScriptedEngine) -> list[ScriptedGeneration]:
+    """The generations that somebody asked for; the others only warm a plan."""
+    return [generation for generation in engine.generations if generation.request.max_tokens]
+
+
+async def until(condition: Callable[[], Any], seconds: float = 2.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        await asyncio.sleep(0.001)
+
+
+def text_before(request: GenerateRequest) -> str:
+    """The text in front of the caret, as the prompt holds it."""
+    return "".join(part.text for part in request.parts if part.kind == "prefix").removeprefix("<fim_prefix>")
+
+
+class KnowsAChunk:
+    def query(self, caret: Caret, limit: int = 24) -> Sequence[ScoredChunk]:
+        chunk = Chunk("util.py", 1, 2, "def helper(a):\n    return a\n")
+        return [ScoredChunk(chunk, 0.5, "iou")]
+
+
+class SlowContext(KnowsAChunk):
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def query(self, caret: Caret, limit: int = 24) -> Sequence[ScoredChunk]:
+        time.sleep(self.seconds)
+        return super().query(caret, limit)
+
+
+class BrokenContext:
+    def query(self, caret: Caret, limit: int = 24) -> Sequence[ScoredChunk]:
+        raise RuntimeError("no index")

@@ -1,0 +1,46 @@
+"""How a completion came about."""
+
+from __future__ import annotations
+
+import pytest
+
+from mellum_lsp.engine.interface import EngineCrashed
+from mellum_lsp.engine.scripted import ScriptedEngine
+
+from .golden import caret_in
+from .pipeline_lab import BODY, KnowsAChunk, Make, interactive
+
+
+class TestExplain:
+    async def test_every_field_is_filled(self, make: Make) -> None:
+        engine = ScriptedEngine([("return", 0.9), (" a", 0.9), (" +", 0.5), (" b", 0.9)])
+        explanation = await make(engine, KnowsAChunk()).explain(caret_in(BODY))
+        assert explanation.prompt.endswith("<fim_prefix>def add(a, b):\n    <fim_middle>")
+        assert [part.kind for part in explanation.parts] == ["context", "file", "suffix", "prefix", "middle"]
+        assert sum(part.tokens for part in explanation.parts) == explanation.tokens.prompt
+        assert [scored.chunk.path for scored in explanation.chunks] == ["util.py"]
+        assert [(step.rule, step.after) for step in explanation.steps] == [
+            ("stop: statement", "return a +"),
+            ("gate", "return a"),
+        ]
+        assert explanation.gate.probability == pytest.approx(0.81)
+        assert explanation.gate.threshold == 0.7
+        assert (explanation.text, explanation.reason) == ("return a", "")
+        assert explanation.model == "scripted"
+
+    async def test_it_generates_now_and_never_from_the_cache(self, make: Make) -> None:
+        engine = ScriptedEngine("return a + b")
+        completer = make(engine)
+        await completer.complete(caret_in(BODY))
+        await completer.explain(caret_in(BODY))
+        assert len(interactive(engine)) == 2
+
+    async def test_silence_is_explained_with_the_rule_that_wanted_it(self, make: Make) -> None:
+        explanation = await make(ScriptedEngine("foo")).explain(caret_in("x = $0"))
+        assert (explanation.text, explanation.reason) == ("", "too short")
+        assert explanation.steps[-1].rule == "MinimumWorth"
+        assert explanation.prompt
+
+    async def test_failures_are_explained(self, make: Make) -> None:
+        explanation = await make(ScriptedEngine([EngineCrashed("gone")])).explain(caret_in(BODY))
+        assert explanation.reason == "engine failed: gone"

@@ -1,0 +1,96 @@
+"""Which plan a request is answered with, and what is warmed beside it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from mellum_lsp.domain import Trigger
+from mellum_lsp.engine.interface import GenerateRequest
+from mellum_lsp.engine.scripted import Pause, Script, ScriptedEngine
+
+from .golden import caret_in
+from .pipeline_lab import BODY, KnowsAChunk, Make, SlowContext, interactive, until
+
+
+class TestPlans:
+    async def test_the_first_answer_has_the_micro_plan_and_later_ones_the_context(self, make: Make) -> None:
+        engine = ScriptedEngine(lambda request: "return a + b" if request.max_tokens else "")
+        completer = make(engine, KnowsAChunk())
+        first = await completer.complete(caret_in(BODY))
+        await until(lambda: any(not g.request.max_tokens and g.ended for g in engine.generations))
+        await asyncio.sleep(0)
+        later = await completer.complete(caret_in("def add(a, b):\n    $0\n\n"))
+        assert (first.chunks, [scored.chunk.path for scored in later.chunks]) == ((), ["util.py"])
+        assert later.tokens.reused > 10
+
+    async def test_silence_for_want_of_context_does_not_outlive_it(self, make: Make) -> None:
+        """Whoever deletes a character and types it again gets an answer once the project is known."""
+
+        def sure_with_context(request: GenerateRequest) -> Script:
+            knows = any(part.kind == "context" for part in request.parts)
+            return [("return a + b", 0.9 if knows else 0.1)] if request.max_tokens else ""
+
+        engine = ScriptedEngine(sure_with_context)
+        completer = make(engine, KnowsAChunk())
+        first = await completer.complete(caret_in(BODY))
+        await until(lambda: any(not g.request.max_tokens and g.ended for g in engine.generations))
+        await asyncio.sleep(0)
+        again = await completer.complete(caret_in(BODY))
+        third = await completer.complete(caret_in(BODY))
+        assert (first.text, again.text) == ("", "return a + b")
+        assert third.cached
+
+    async def test_invoked_gets_the_context_at_once(self, make: Make) -> None:
+        engine = ScriptedEngine("return a + b")
+        outcome = await make(engine, KnowsAChunk()).complete(caret_in(BODY, trigger=Trigger.INVOKED))
+        assert [scored.chunk.path for scored in outcome.chunks] == ["util.py"]
+
+    async def test_a_plan_counts_as_warm_once_a_request_evaluated_it(self, make: Make) -> None:
+        """Also where its generation was cut off as soon as the statement was complete."""
+        engine = ScriptedEngine(["total = 1\n", "    return total\n" * 9, Pause(30.0)])
+        completer = make(engine, KnowsAChunk())
+        await completer.explain(caret_in(BODY))
+        assert interactive(engine)[0].aborted
+        outcome = await completer.complete(caret_in(BODY))
+        assert [scored.chunk.path for scored in outcome.chunks] == ["util.py"]
+
+    async def test_a_fast_machine_has_only_the_full_plan(self, make: Make) -> None:
+        engine = ScriptedEngine("return a + b", prefill_tokens_per_second=1e6)
+        outcome = await make(engine, KnowsAChunk()).complete(caret_in(BODY))
+        assert [scored.chunk.path for scored in outcome.chunks] == ["util.py"]
+
+    async def test_late_context_is_not_waited_for_but_taken_up_later(self, make: Make) -> None:
+        engine = ScriptedEngine("return a + b", prefill_tokens_per_second=1e6)
+        context = SlowContext(0.1)
+        completer = make(engine, context, retrieval_deadline_ms=5)
+        first = await completer.complete(caret_in(BODY))
+        assert first.timings.total_ms < 90
+        await until(lambda: any(g.ended and not g.request.max_tokens for g in engine.generations))
+        later = await completer.complete(caret_in("def add(a, b):\n    $0\n\n"))
+        assert (len(first.chunks), len(later.chunks)) == (0, 1)
+
+    async def test_a_typed_character_costs_hardly_any_tokens(self, make: Make) -> None:
+        engine = ScriptedEngine(lambda request: "nothing that fits" if request.max_tokens else "")
+        completer = make(engine, KnowsAChunk())
+        await completer.warm(caret_in(BODY))
+        for typed in ("x", "xy", "xyz", "xyz("):
+            closer = ")" if typed.endswith("(") else ""
+            outcome = await completer.complete(caret_in(f"def add(a, b):\n    {typed}$0{closer}\n"))
+            assert outcome.tokens.evaluated < 6
+
+    async def test_warming_waits_for_requests(self, make: Make) -> None:
+        more = asyncio.Event()
+        engine = ScriptedEngine(lambda request: ["ret", Pause(more), "urn a"] if request.max_tokens else "")
+        completer = make(engine)
+        task = asyncio.create_task(completer.complete(caret_in(BODY)))
+        await asyncio.sleep(0.05)
+        assert all(generation.request.max_tokens for generation in engine.generations)
+        more.set()
+        await task
+        await until(lambda: len(engine.generations) == 2)
+
+    async def test_warm_loads_the_model_and_evaluates_in_the_background(self, make: Make) -> None:
+        engine = ScriptedEngine("return a + b")
+        await make(engine).warm(caret_in(BODY))
+        (generation,) = engine.generations
+        assert (generation.request.max_tokens, generation.request.priority) == (0, 0)
