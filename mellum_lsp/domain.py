@@ -7,7 +7,7 @@ The `lsp` package converts at the door in both directions; nothing behind it kno
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal
 
@@ -63,6 +63,8 @@ class Chunk:
     """Lines ``start_line`` to ``end_line`` (from 1, both included) of a project file.
 
     ``scope`` holds the header lines of the enclosing definitions (``class Foo:``), outermost first.
+    ``source`` is empty where ``text`` is what stands in those lines. Where ``text`` is a compressed form
+    (signatures for bodies), it is the text in full.
     """
 
     path: str
@@ -70,6 +72,7 @@ class Chunk:
     end_line: int
     text: str
     scope: tuple[str, ...] = ()
+    source: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

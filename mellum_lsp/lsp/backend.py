@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from mellum_lsp.completion.outcome import Explanation, Outcome
 from mellum_lsp.completion.settings import CompletionSettings
-from mellum_lsp.domain import Caret, ScoredChunk
+from mellum_lsp.domain import Caret
 from mellum_lsp.engine.interface import (
     Engine,
     EngineError,
@@ -23,12 +23,13 @@ from mellum_lsp.engine.interface import (
 )
 from mellum_lsp.lsp.logs import state_directory
 from mellum_lsp.lsp.settings import Settings
+from mellum_lsp.retrieval.interface import ContextSource
 
 log = logging.getLogger(__name__)
 
 
-class Index(Protocol):
-    """What a session asks of `retrieval.live.LiveIndex`."""
+class Index(ContextSource, Protocol):
+    """What a session asks of `retrieval.live.LiveIndex`, besides what the completer asks."""
 
     def start(self) -> None: ...
     def close(self) -> None: ...
@@ -38,7 +39,6 @@ class Index(Protocol):
     def document_closed(self, path: Path) -> None: ...
     def files_changed(self, paths: Iterable[Path]) -> None: ...
     def status(self) -> Any: ...
-    def query(self, caret: Caret, limit: int = 24) -> list[ScoredChunk]: ...
     def wait_until_ready(self, timeout: float) -> bool: ...
 
 

@@ -31,6 +31,11 @@ class CutFiles:
             tuple(lines[line].rstrip() for line in span.scope),
         )
 
+    def holds(self, entry: FileEntry, text: str) -> bool:
+        """Whether ``text`` stands somewhere in a file, as whole lines."""
+        lines, _ = self._unpacked(entry)
+        return f"\n{text}\n" in "\n".join(("", *lines, ""))
+
     def _unpacked(self, entry: FileEntry) -> tuple[list[str], list[Span]]:
         with self._lock:
             known = self._files.get(id(entry))

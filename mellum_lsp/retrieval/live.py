@@ -19,6 +19,7 @@ from pathlib import Path
 from mellum_lsp.domain import Caret, Chunk, ScoredChunk
 from mellum_lsp.retrieval import persist
 from mellum_lsp.retrieval.folders import Folders
+from mellum_lsp.retrieval.interface import Listener
 from mellum_lsp.retrieval.memory import resident_megabytes
 from mellum_lsp.retrieval.messages import Document, Done, Indexed, Scan, Update, unpack_batch
 from mellum_lsp.retrieval.project import ProjectIndex
@@ -147,6 +148,16 @@ class LiveIndex:
     def query(self, caret: Caret, limit: int = 24) -> list[ScoredChunk]:
         return self._index.query(replace(caret, root=self._folders.real(caret.root)), limit)
 
+    @property
+    def generation(self) -> int:
+        return self._index.generation
+
+    def on_change(self, listener: Listener) -> Callable[[], None]:
+        return self._index.on_change(listener)
+
+    def is_gone(self, chunk: Chunk) -> bool:
+        return self._index.is_gone(chunk)
+
     def resident_megabytes(self) -> float:
         """The memory of this process and of the worker, while it runs."""
         pid = self._supervisor.pid
@@ -269,8 +280,7 @@ class LiveIndex:
         unwanted = opened if not message.from_editor else {e.path for e in batch.files} - opened
         with self._writing:
             self._index.apply(batch, message.root, unwanted)
-            for path in message.gone:
-                self._index.remove_below(path, message.root, () if message.from_editor else opened)
+            self._index.remove_below(message.gone, message.root, () if message.from_editor else opened)
             self._unsaved = True
         now = time.monotonic()
         if now - self._told_at > _STATUS_SECONDS:

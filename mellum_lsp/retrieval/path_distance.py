@@ -44,6 +44,12 @@ class FolderTree:
             self._below.get(above, {}).pop(folder, None)
             folder = above
 
+    def below(self, folder: str) -> Iterator[str]:
+        """All files in a folder, at any depth; ``""`` is the workspace folder itself."""
+        yield from tuple(self._files.get(folder, ()))
+        for inner in tuple(self._below.get(folder, ())):
+            yield from self.below(inner)
+
     def nearest(self, path: str) -> Iterator[tuple[str, int]]:
         """The other files with their hops, breadth-first from the folder of ``path``."""
         folders, seen = [path.rpartition("/")[0]], {path.rpartition("/")[0]}

@@ -6,7 +6,7 @@ serialised by the caller; `query` may run beside a writer in any number of threa
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from mellum_lsp.domain import Caret, Chunk, ScoredChunk
 from mellum_lsp.retrieval.analysis import Batch, FileEntry, SetTable, Source, Stamp, analyse
 from mellum_lsp.retrieval.cut_files import CutFiles
+from mellum_lsp.retrieval.interface import Listener
 from mellum_lsp.retrieval.iou import IouIndex
 from mellum_lsp.retrieval.path_distance import FolderTree
 from mellum_lsp.retrieval.ranking import RankSettings, rank
@@ -72,6 +73,8 @@ class ProjectIndex:
         self._dead_chunks = 0
         self._chunks = 0
         self._text_bytes = 0
+        self.generation = 0
+        self._listeners: tuple[Listener, ...] = ()
         self._cut_files = CutFiles()
         self._view = _empty_view()
 
@@ -109,53 +112,31 @@ class ProjectIndex:
 
     def apply(self, batch: Batch, root: str = "", unwanted: Container[str] = ()) -> None:
         """Takes over files that were analysed, perhaps in another process, but for ``unwanted`` paths."""
-        for entry in batch.files:
-            if entry.path not in unwanted:
-                self.remove(entry.path, root)
-        view = self._view
-        first = _append(view.tokens, batch.tokens)
-        _append(view.lines, batch.lines)
-        _append(view.names, batch.names)
-        file_of_chunk = _with_room(view.file_of_chunk, self._chunks, self._chunks + batch.chunks)
-        for entry in batch.files:
-            place = len(view.files)
-            view.files.append(Placed(root, entry, first))
-            file_of_chunk[first : first + entry.chunks] = place
-            first += entry.chunks
-            self._text_bytes += entry.text_bytes
-            if entry.path in unwanted:
-                self._bury(place, view, file_of_chunk)
-            else:
-                view.places[root, entry.path] = place
-                view.trees.setdefault(root, FolderTree()).add(entry.path)
-        self._chunks = first
-        self._view = replace(view, file_of_chunk=file_of_chunk)
+        self._place(batch, [root] * len(batch.files), unwanted)
+        self._changed()
 
     def remove(self, path: str, root: str = "") -> bool:
         """Forgets a file; False where it was not known."""
-        place = self._view.places.pop((root, path), None)
-        if place is None:
-            return False
-        self._view.trees[root].remove(path)
-        self._bury(place, self._view, self._view.file_of_chunk)
-        if self._dead_chunks > max(_RENUMBER_FROM_CHUNKS, self._chunks // 3):
-            self._renumber()
-        return True
+        known = self._forget([(root, path)])
+        if known:
+            self._changed()
+        return bool(known)
 
-    def remove_below(self, path: str, root: str = "", kept: Container[str] = ()) -> None:
-        """Forgets a file, or all files of a folder but the ``kept`` ones, whichever ``path`` was."""
-        if path in kept or self.remove(path, root):
-            return
-        folder = path + "/"
-        for of, known in list(self._view.places):
-            if of == root and known.startswith(folder) and known not in kept:
-                self.remove(known, root)
+    def remove_below(self, paths: Iterable[str], root: str = "", kept: Container[str] = ()) -> None:
+        """Forgets files and all files in folders but for the ``kept`` ones, whichever each path was."""
+        view = self._view
+        keys: list[FileKey] = []
+        for path in paths:
+            if (root, path) in view.places:
+                keys.append((root, path))
+            elif root in view.trees:
+                keys += [(root, below) for below in view.trees[root].below(path)]
+        if self._forget([key for key in keys if key[1] not in kept]):
+            self._changed()
 
     def remove_root(self, root: str) -> None:
         """Forgets all files of a workspace folder."""
-        for of, path in list(self._view.places):
-            if of == root:
-                self.remove(path, root)
+        self.remove_below([""], root)
 
     def mark_open(self, path: str, root: str = "", is_open: bool = True) -> None:
         """Says that a file is open in the editor: what the user has before his eyes counts a little more."""
@@ -167,6 +148,26 @@ class ProjectIndex:
     def query(self, caret: Caret, limit: int = 24, settings: RankSettings | None = None) -> list[ScoredChunk]:
         """The most relevant chunks, best first; see `mellum_lsp.retrieval.ranking`."""
         return rank(self._view, self._cut_files, caret, limit, settings or self._rank_settings)
+
+    def is_gone(self, chunk: Chunk) -> bool:
+        """Whether what ``chunk`` says no longer stands in its file, of whichever folder."""
+        view = self._view
+        for root in tuple(view.trees):
+            place = view.places.get((root, chunk.path))
+            if place is not None and self._cut_files.holds(
+                view.files[place].entry, chunk.source or chunk.text
+            ):
+                return False
+        return True
+
+    def on_change(self, listener: Listener) -> Callable[[], None]:
+        """Calls ``listener`` after every change, in the thread that made it; returns what ends that."""
+        self._listeners = (*self._listeners, listener)
+
+        def end() -> None:
+            self._listeners = tuple(one for one in self._listeners if one is not listener)
+
+        return end
 
     def all_chunks(self) -> Iterator[Chunk]:
         """Every chunk, by folder, path and line: what two equal indexes have in common."""
@@ -190,23 +191,66 @@ class ProjectIndex:
 
     def restore(self, saved: Saved) -> None:
         """Takes over what `saved` gave, into an empty index."""
-        self.apply(saved.batch)
-        files = self._view.files
-        self._view.places.clear()
-        self._view.trees.clear()
-        for place, root in enumerate(saved.roots):
-            files[place] = Placed(root, files[place].entry, files[place].first_chunk)
-            self._view.places[files[place].key] = place
-            self._view.trees.setdefault(root, FolderTree()).add(files[place].entry.path)
+        self._place(saved.batch, saved.roots)
+        self._changed()
 
-    def _bury(self, place: int, view: View, file_of_chunk: npt.NDArray[np.int32]) -> None:
-        placed = view.files[place]
-        chunks = np.arange(placed.first_chunk, placed.first_chunk + placed.entry.chunks)
+    def _changed(self) -> None:
+        self.generation += 1
+        for listener in self._listeners:
+            listener()
+
+    def _place(self, batch: Batch, roots: list[str], unwanted: Container[str] = ()) -> None:
+        """Adds files. Those that they replace go afterwards, so that no query finds neither."""
+        view = self._view
+        first = _append(view.tokens, batch.tokens)
+        _append(view.lines, batch.lines)
+        _append(view.names, batch.names)
+        file_of_chunk = _with_room(view.file_of_chunk, self._chunks, self._chunks + batch.chunks)
+        dead: list[int] = []
+        for root, entry in zip(roots, batch.files, strict=True):
+            place = len(view.files)
+            view.files.append(Placed(root, entry, first))
+            file_of_chunk[first : first + entry.chunks] = place
+            first += entry.chunks
+            self._text_bytes += entry.text_bytes
+            if entry.path in unwanted:
+                dead.append(place)
+                continue
+            if (replaced := view.places.get((root, entry.path))) is not None:
+                dead.append(replaced)
+            view.places[root, entry.path] = place
+            view.trees.setdefault(root, FolderTree()).add(entry.path)
+        self._chunks = first
+        self._view = replace(view, file_of_chunk=file_of_chunk)
+        self._bury(dead)
+
+    def _forget(self, keys: Iterable[FileKey]) -> list[int]:
+        """Removes the files of which it knows; returns their places."""
+        view = self._view
+        dead: list[int] = []
+        for root, path in keys:
+            place = view.places.pop((root, path), None)
+            if place is not None:
+                view.trees[root].remove(path)
+                dead.append(place)
+        self._bury(dead)
+        return dead
+
+    def _bury(self, places: list[int]) -> None:
+        """Takes the chunks of files out of the answers; drops them for good when many are dead."""
+        if not places:
+            return
+        view = self._view
+        buried = [view.files[place] for place in places]
+        ranges = [np.arange(one.first_chunk, one.first_chunk + one.entry.chunks) for one in buried]
+        chunks = np.concatenate(ranges)
         for index in (view.tokens, view.lines, view.names):
             index.remove(chunks)
-        file_of_chunk[chunks] = -1
-        self._text_bytes -= placed.entry.text_bytes
+        view.file_of_chunk[chunks] = -1
+        self._text_bytes -= sum(one.entry.text_bytes for one in buried)
         self._dead_chunks += len(chunks)
+        if self._dead_chunks > max(_RENUMBER_FROM_CHUNKS, self._chunks // 3):
+            self._renumber()
 
     def _numbers_of_living(self) -> tuple[npt.NDArray[np.int64], int]:
         """The new number of every chunk, negative for dead ones, and how many live."""

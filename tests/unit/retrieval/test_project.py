@@ -139,7 +139,7 @@ def test_two_folders_with_the_same_path_stay_apart() -> None:
     assert index.files == 2
     index.remove_root("/one")
     assert [chunk.text.split("(")[0] for chunk in index.all_chunks()] == ["def second"]
-    index.remove_below("a.py", "/two")
+    index.remove_below(["a.py"], "/two")
     assert index.files == 0
 
 
@@ -147,9 +147,9 @@ def test_a_folder_is_removed_with_all_that_is_in_it() -> None:
     index = ProjectIndex()
     for path in ["pkg/a.py", "pkg/sub/b.py", "pkgs.py"]:
         index.add(path, "x_value = 1\n")
-    index.remove_below("pkg", kept={"pkg/sub/b.py"})
+    index.remove_below(["pkg"], kept={"pkg/sub/b.py"})
     assert [chunk.path for chunk in index.all_chunks()] == ["pkg/sub/b.py", "pkgs.py"]
-    index.remove_below("pkg")
+    index.remove_below(["pkg"])
     assert [chunk.path for chunk in index.all_chunks()] == ["pkgs.py"]
 
 
