@@ -14,13 +14,12 @@ from collections.abc import Callable
 
 from mellum_lsp.completion import reasons
 from mellum_lsp.completion.cache import GenerationCache
-from mellum_lsp.completion.draft import Draft, Rejected
 from mellum_lsp.completion.explain import explanation_of, silent_explanation
 from mellum_lsp.completion.flight import Flight
 from mellum_lsp.completion.judge import Judge, Verdict, threshold_for
 from mellum_lsp.completion.outcome import Explanation, GateReport, Item, Outcome, Timings, TokenCounts
 from mellum_lsp.completion.plans import Planner
-from mellum_lsp.completion.rules import reject_mid_word
+from mellum_lsp.completion.rules import UnwantedPlace
 from mellum_lsp.completion.settings import CompletionSettings
 from mellum_lsp.domain import Caret, ScoredChunk, Trigger
 from mellum_lsp.engine.interface import Engine, EngineError
@@ -324,10 +323,9 @@ async def _follow(flight: Flight, judge: Judge, typed: str) -> Verdict | None:
 
 def _refuse_place(caret: Caret, settings: CompletionSettings) -> reasons.Reason | None:
     """What a rule would reject whatever the model says, before the model is asked."""
-    if settings.mid_word or caret.trigger is Trigger.INVOKED:
+    if caret.trigger is Trigger.INVOKED:
         return None
-    result = reject_mid_word(Draft(""), caret)
-    return result.reason if isinstance(result, Rejected) else None
+    return UnwantedPlace(settings.mid_word, settings.suppress_in).refuse(caret)
 
 
 def _since(begun: float) -> float:

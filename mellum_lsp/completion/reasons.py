@@ -20,7 +20,22 @@ class Silence(Enum):
     DUPLICATES_SUFFIX = "duplicates suffix", "The draft only repeated what already follows the caret."
     REWRITES_LINE_ABOVE = "rewrites line above", "The draft only repeated the line above the caret."
     BROKEN_TEXT = "broken text", "The model produced control tokens or bytes that are no text."
+    STUB = "stub", "The draft was only a placeholder (`pass`, `TODO`, …), and this file has none of its kind."
+    SECRET = (
+        "invented secret",
+        "The draft held what looks like a key or password, and it was not this file's.",
+    )
+    BREAKS_SYNTAX = "breaks syntax", "No beginning of the draft fits the code around the caret."
     MID_WORD = "mid-word", "A word continues right behind the caret; invoke the completion to get one."
+    IN_COMMENT = (
+        "in a comment",
+        "The setting `suppressIn` keeps comments free; invoked, a completion comes.",
+    )
+    IN_STRING = (
+        "in a string",
+        "The setting `suppressIn` keeps strings free; invoked, a completion comes.",
+    )
+    DISMISSED_BEFORE = "dismissed before", "The same suggestion was dismissed here a moment ago."
     EXCLUDED_FILE = "excluded file", "This file is ignored by the project or may hold secrets."
     DISABLED = "disabled", "Completions are switched off in the settings."
     DISABLED_LANGUAGE = "disabled language", "The setting `languages` takes this language out."
@@ -64,7 +79,13 @@ REPETITION = Reason(Silence.REPETITION)
 DUPLICATES_SUFFIX = Reason(Silence.DUPLICATES_SUFFIX)
 REWRITES_LINE_ABOVE = Reason(Silence.REWRITES_LINE_ABOVE)
 BROKEN_TEXT = Reason(Silence.BROKEN_TEXT)
+STUB = Reason(Silence.STUB)
+SECRET = Reason(Silence.SECRET)
+BREAKS_SYNTAX = Reason(Silence.BREAKS_SYNTAX)
 MID_WORD = Reason(Silence.MID_WORD)
+IN_COMMENT = Reason(Silence.IN_COMMENT)
+IN_STRING = Reason(Silence.IN_STRING)
+DISMISSED_BEFORE = Reason(Silence.DISMISSED_BEFORE)
 EXCLUDED_FILE = Reason(Silence.EXCLUDED_FILE)
 DISABLED = Reason(Silence.DISABLED)
 MODEL_LOADING = Reason(Silence.MODEL_LOADING)

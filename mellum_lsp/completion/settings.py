@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class CompletionSettings:
     """How long an automatic request waits for a loading model before it answers with a reason."""
     mid_word: bool = False
     """Whether to complete where an identifier continues behind the caret."""
+    suppress_in: tuple[Literal["comment", "string"], ...] = ()
+    """Where nothing is offered unless asked for; docstrings count as comments."""
     languages: tuple[str, ...] = ("*",)
     """LSP language identifiers that are served; ``*`` is every language, ``-markdown`` takes one out."""
 

@@ -13,22 +13,22 @@ from mellum_lsp.completion.rules.following_lines import reject_following_lines
 from mellum_lsp.completion.rules.indentation import fit_indentation
 from mellum_lsp.completion.rules.line_above import reject_line_above
 from mellum_lsp.completion.rules.line_end import end_with_the_line
-from mellum_lsp.completion.rules.mid_word import reject_mid_word
 from mellum_lsp.completion.rules.minimum_worth import MinimumWorth
 from mellum_lsp.completion.rules.repetition import cut_repetition
 from mellum_lsp.completion.rules.suffix_overlap import cut_suffix_overlap
 from mellum_lsp.completion.rules.trailing_whitespace import trim_trailing_whitespace
+from mellum_lsp.completion.rules.unwanted_place import UnwantedPlace
 from mellum_lsp.completion.settings import CompletionSettings
 from mellum_lsp.domain import Trigger
 
-__all__ = ["policy", "reject_mid_word", "rule_name"]
+__all__ = ["UnwantedPlace", "policy", "rule_name"]
 
 
 def policy(settings: CompletionSettings, trigger: Trigger) -> tuple[Rule, ...]:
     """The rules for a request, first to last. Asked explicitly, the server says the best it has."""
     automatic = trigger is Trigger.AUTOMATIC
     return (
-        *((reject_mid_word,) if automatic and not settings.mid_word else ()),
+        *((UnwantedPlace(settings.mid_word, settings.suppress_in),) if automatic else ()),
         cut_broken_text,
         end_with_the_line,
         fit_indentation,

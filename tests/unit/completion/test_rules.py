@@ -154,7 +154,7 @@ def test_minimum_worth_counts_what_was_typed_of_the_suggestion() -> None:
 
 def test_the_order_is_policy() -> None:
     names = [rule_name(rule) for rule in policy(CompletionSettings(), Trigger.AUTOMATIC)]
-    assert names[0] == "reject_mid_word"
+    assert names[0] == "UnwantedPlace"
     assert names[-2:] == ["reconcile_closers", "MinimumWorth"], "nothing may be cut behind the closers"
     invoked = [rule_name(rule) for rule in policy(CompletionSettings(), Trigger.INVOKED)]
-    assert set(names) - set(invoked) == {"reject_mid_word", "MinimumWorth"}
+    assert set(names) - set(invoked) == {"UnwantedPlace", "MinimumWorth"}
