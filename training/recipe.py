@@ -75,6 +75,8 @@ class Sft:
     loss_positions: int = 768
     """Positions of a row whose logits are computed: all of the middles, others drawn from the rest."""
     other_text_weight: float = 0.3
+    end_weight: float = 1.0
+    """Loss weight of the end of text behind each middle (at least 1); more teaches to stop in time."""
     learning_rate: float = 3e-4
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.98)

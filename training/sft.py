@@ -68,7 +68,13 @@ def train(recipe: Recipe, run: Run, minutes: float | None = None, device: str = 
         progress, data_state = Progress(**state["progress"]), state["data"]
         print(f"sft: continuing from {checkpoint.name}: {progress}", flush=True)
     stream = RowStream(
-        run.shards, settings.mix, settings.row_tokens, settings.other_text_weight, recipe.seed, data_state
+        run.shards,
+        settings.mix,
+        settings.row_tokens,
+        settings.other_text_weight,
+        recipe.seed,
+        data_state,
+        settings.end_weight,
     )
     validation = read_shard(run.shards / "validation" / "0000.npz")[: recipe.fim.validation_examples]
     budget = Budget(settings, minutes)
@@ -97,7 +103,7 @@ def train(recipe: Recipe, run: Run, minutes: float | None = None, device: str = 
         seconds = time.monotonic() - began
         progress.step += 1
         progress.tokens += len(row.tokens)
-        progress.middle_tokens += int((row.weights == 1).sum())
+        progress.middle_tokens += int((row.weights >= 1).sum())
         for key, value in (("loss", loss), ("middle_loss", middle_loss), ("seconds", seconds)):
             smooth[key] = 0.95 * smooth.get(key, value) + 0.05 * value
         if progress.step % 5 == 0:
@@ -136,13 +142,13 @@ def step(
     losses = torch.nn.functional.cross_entropy(logits.float(), tokens[at], reduction="none")
     loss = (losses * weights).sum() / weights.sum().clamp_min(1.0)
     loss.backward()
-    middles = losses.detach()[weights == 1]
+    middles = losses.detach()[weights >= 1]
     return float(loss.detach()), float(middles.mean()) if len(middles) else 0.0
 
 
 def loss_positions(weights: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """``count`` positions: every one of full weight first, the rest drawn from other weighted positions."""
-    full = np.flatnonzero(weights == 1)
+    full = np.flatnonzero(weights >= 1)
     other = np.flatnonzero((weights > 0) & (weights < 1))
     if len(full) >= count:
         return np.sort(rng.choice(full, count, replace=False))

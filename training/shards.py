@@ -106,6 +106,8 @@ class RowStream:
     other_text_weight: float
     seed: int
     state: dict[str, Any] = field(default_factory=dict)
+    end_weight: float = 1.0
+    """Of the end of text behind a middle: one token of fifteen decides whether a ghost ends in time."""
 
     def __post_init__(self) -> None:
         self._rng = random.Random(self.seed)
@@ -150,6 +152,7 @@ class RowStream:
             tokens[at : at + size] = example.tokens
             weights[at + 1 : at + example.middle] = self.other_text_weight
             weights[at + example.middle : at + size] = 1.0
+            weights[at + size - 1] = self.end_weight
             lengths.append(size)
             at += size
         if at < self.row_tokens:

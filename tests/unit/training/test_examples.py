@@ -95,6 +95,12 @@ def test_a_stream_goes_on_where_its_snapshot_stood(tmp_path: Path) -> None:
     assert first.next_row().tokens[0] == second.next_row().tokens[0]
 
 
+def test_the_end_of_text_behind_a_middle_may_weigh_more(tmp_path: Path) -> None:
+    write_shard(tmp_path / "plain" / "0000.npz", [example(64, 1)] * 4)
+    row = RowStream(tmp_path, {"plain": 1.0}, 256, 0.3, 1, end_weight=2.0).next_row()
+    assert row.weights[59:65].tolist() == pytest.approx([1, 1, 1, 1, 2, 0])
+
+
 def test_shards_that_appear_later_are_mixed_in(tmp_path: Path) -> None:
     write_shard(tmp_path / "plain" / "0000.npz", [example(256, 1)] * 50)
     rows = stream(tmp_path)
