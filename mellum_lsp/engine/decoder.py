@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from mellum_lsp.engine.abort import AbortFlag
+from mellum_lsp.engine.choice import Answer, Chooser
 from mellum_lsp.engine.context import Context, Evaluation
 from mellum_lsp.engine.interface import EngineError, GenerationStats, RequestInvalid, Token
 from mellum_lsp.engine.messages import Generate
@@ -32,9 +32,19 @@ class Decoder:
     slots: Slots
     abort: AbortFlag
     speeds: Speeds
+    chooser: Chooser = field(init=False)
 
-    def run(self, request: Generate, emit: Callable[[Token], None]) -> GenerationStats:
-        """Serve the request; ``emit`` gets every token as soon as it is known.
+    def __post_init__(self) -> None:
+        self.chooser = Chooser(self.vocabulary.size)
+
+    def run(
+        self,
+        request: Generate,
+        emit: Callable[[Token], None],
+        on_prefilled: Callable[[GenerationStats], None] = lambda stats: None,
+    ) -> GenerationStats:
+        """Serve the request; ``emit`` gets every token as soon as it is known, ``on_prefilled`` what is known
+        of the prompt once that is evaluated.
 
         Raises `RequestInvalid` before anything is evaluated, `EngineError` where llama.cpp fails.
         """
@@ -50,7 +60,9 @@ class Decoder:
         try:
             self._prefill(slot, prompt, stats, want_logits=limit > 0)
             prefilled = time.perf_counter()
+            stats.prefill_ms = (prefilled - began) * 1e3
             self.speeds.observe_prefill(stats.evaluated_tokens, prefilled - began)
+            on_prefilled(replace(stats))
             stats.stop = self._decode(slot, request, limit, stop_tokens, stats, emit)
         except Aborted:
             self.slots.recheck(slot)
@@ -59,9 +71,9 @@ class Decoder:
             self.slots.forget(slot)
             raise
         ended = time.perf_counter()
-        if prefilled == began:
-            prefilled = ended  # aborted in prefill
-        stats.prefill_ms = (prefilled - began) * 1e3
+        if prefilled == began:  # aborted in prefill
+            prefilled = ended
+            stats.prefill_ms = (ended - began) * 1e3
         stats.decode_ms = (ended - prefilled) * 1e3
         # The first token comes out of the prefill.
         self.speeds.observe_decode(stats.generated_tokens - 1, ended - prefilled)
@@ -100,17 +112,17 @@ class Decoder:
         emit: Callable[[Token], None],
     ) -> str:
         """Generate up to ``limit`` tokens; returns why it stopped. The last token is not evaluated."""
-        joint_probability = 1.0
+        answer = Answer(self.vocabulary, self.chooser, stop_tokens, request)
         for _ in range(limit):
             if self.abort.is_set:
                 raise Aborted
-            token, probability = most_likely(self.context.logits())
+            token = answer.choose(self.context.logits())
             if token in stop_tokens:
                 return "end"
             stats.generated_tokens += 1
-            emit(Token(token, self.vocabulary.piece(token), probability))
-            joint_probability *= probability
-            if joint_probability < request.min_joint_probability:
+            if shown := answer.take():
+                emit(shown)
+            if answer.joint_probability < request.min_joint_probability:
                 return "probability"
             if stats.generated_tokens < limit:
                 self._evaluate(slot, np.array([token], np.int32), want_logits=True)
@@ -131,11 +143,3 @@ class Decoder:
                 "hint: report this as a bug"
             )
         self.slots.extend(slot, tokens)
-
-
-def most_likely(logits: npt.NDArray[np.float32]) -> tuple[int, float]:
-    """The token with the largest logit and its probability at temperature 1."""
-    token = int(logits.argmax())
-    # Softmax of the maximum: exp(0) over the sum of all, summed in double precision.
-    weights = np.exp(logits - logits[token])
-    return token, float(1.0 / weights.sum(dtype=np.float64))

@@ -76,6 +76,15 @@ class GenerateRequest:
     control token. ``document`` lets the engine keep one KV sequence per document. Decoding also ends with the
     token that takes the product of all probabilities under ``min_joint_probability`` (0: never): what comes
     later would not be shown.
+
+    ``first_token_rank`` k > 0 asks for another candidate, always the same one: it begins with the k-th most
+    likely token behind the one that a greedy answer begins with, tokens that would end it not counted, and
+    goes on greedily. Probabilities stay exact, so candidates can be compared by them.
+
+    ``must_begin_with`` is what was typed of a word and left out of the prompt. The answer is constrained to
+    begin with it, and only what follows is streamed: no piece contains it. While it lasts, a token's
+    probability is renormalised over the tokens that agree with it; those of tokens that lie within it
+    altogether are multiplied into the next one's.
     """
 
     parts: Sequence[Part]
@@ -84,6 +93,8 @@ class GenerateRequest:
     document: str = ""
     priority: Priority = Priority.INTERACTIVE
     min_joint_probability: float = 0.0
+    first_token_rank: int = 0
+    must_begin_with: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +109,13 @@ class Token:
 
 @dataclass(slots=True)
 class GenerationStats:
-    """How a generation went; complete when its stream has ended.
+    """How a generation goes. What concerns the prompt is known when the prompt is evaluated, in front of the
+    first token; the rest when the stream has ended.
 
-    ``stop`` is one of: ``end`` (the model ended it), ``length``, ``probability``, ``aborted``.
-    ``part_tokens`` counts the tokens of every part of the request, in order; a beginning-of-sequence token
-    that the engine had to add is counted to the first. ``queued_ms`` passed before the work began.
+    ``stop`` is one of: ``end`` (the model ended it), ``length``, ``probability``, ``aborted``; empty until
+    then. ``part_tokens`` counts the tokens of every part of the request, in order; a beginning-of-sequence
+    token that the engine had to add is counted to the first. ``queued_ms`` passed before the work began.
+    ``drafted_tokens`` were guessed and evaluated ahead of time, ``accepted_tokens`` of them were right.
     """
 
     prompt_tokens: int = 0
@@ -114,12 +127,15 @@ class GenerationStats:
     stop: str = ""
     part_tokens: Sequence[int] = field(default_factory=tuple)
     queued_ms: float = 0.0
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
 
 
 class Generation(Protocol):
     """A running generation: iterate over its tokens, or abort it.
 
-    Iteration raises `EngineError` subclasses. After the end, however it came, ``stats`` is complete.
+    Iteration raises `EngineError` subclasses. ``stats`` is filled in twice: as soon as the prompt has been
+    evaluated, and at the end, however it came.
     """
 
     stats: GenerationStats

@@ -107,6 +107,8 @@ class LlamaEngine:
             document=request.document,
             priority=int(request.priority),
             min_joint_probability=request.min_joint_probability,
+            first_token_rank=request.first_token_rank,
+            must_begin_with=_sendable(request.must_begin_with),
         )
         self._pending.add_generation(message, generation)
         if self._process:

@@ -16,7 +16,7 @@ from mellum_lsp.domain import Marker
 from mellum_lsp.engine import interface
 from mellum_lsp.engine.interface import EngineError, GenerationStats, ModelInfo
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 LENGTH = struct.Struct(">I")
 """In front of every frame: the number of bytes that follow."""
@@ -24,8 +24,8 @@ MAX_FRAME_BYTES = 1 << 28
 
 
 class Generate(msgspec.Struct, tag=True, array_like=True, frozen=True):
-    """Server to engine: see `interface.GenerateRequest`. Answers: `Generated` …, then `Finished` or
-    `Failed`."""
+    """Server to engine: see `interface.GenerateRequest`. Answers: `Started`, `Prefilled`, `Generated` …, then
+    `Finished`; or at any point `Failed`."""
 
     id: int
     parts: list[list[Marker | str]]
@@ -34,6 +34,8 @@ class Generate(msgspec.Struct, tag=True, array_like=True, frozen=True):
     document: str
     priority: int
     min_joint_probability: float
+    first_token_rank: int = 0
+    must_begin_with: str = ""
 
 
 class Abort(msgspec.Struct, tag=True, array_like=True, frozen=True):
@@ -76,6 +78,13 @@ class Started(msgspec.Struct, tag=True, array_like=True, frozen=True):
     id: int
 
 
+class Prefilled(msgspec.Struct, tag=True, array_like=True, frozen=True):
+    """Engine to server: the prompt has been evaluated; ``stats`` say as much as is known by then."""
+
+    id: int
+    stats: GenerationStats
+
+
 class Generated(msgspec.Struct, tag=True, array_like=True, frozen=True):
     """Engine to server: one token of a generation."""
 
@@ -110,7 +119,7 @@ class Counted(msgspec.Struct, tag=True, array_like=True, frozen=True):
 
 
 ToEngine = Generate | Abort | Count
-FromEngine = Loading | Ready | LoadFailed | Started | Generated | Finished | Failed | Counted
+FromEngine = Loading | Ready | LoadFailed | Started | Prefilled | Generated | Finished | Failed | Counted
 
 _encoder = msgspec.msgpack.Encoder()
 _to_engine: msgspec.msgpack.Decoder[ToEngine] = msgspec.msgpack.Decoder(ToEngine)

@@ -70,6 +70,9 @@ class Pending:
             case messages.Started(request_id):
                 if asked := self._generations.get(request_id):
                     asked.started = True
+            case messages.Prefilled(request_id, stats):
+                if asked := self._generations.get(request_id):
+                    asked.generation.stats = stats
             case messages.Generated(request_id, token, piece, probability):
                 if asked := self._generations.get(request_id):
                     asked.generation.add(Token(token, piece, probability))

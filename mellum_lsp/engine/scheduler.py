@@ -5,26 +5,34 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mellum_lsp.engine.abort import AbortFlag
-from mellum_lsp.engine.interface import Priority, Token
-from mellum_lsp.engine.messages import FromEngine, Generate, Generated
+from mellum_lsp.engine.interface import GenerationStats, Priority, Token
+from mellum_lsp.engine.messages import FromEngine, Generate, Generated, Prefilled
 
 Send = Callable[[FromEngine], None]
 
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """A request, where its answers go, and when it came (seconds of the monotonic clock)."""
+    """A request, where its answers go, and when it came (seconds of the monotonic clock).
+
+    ``queued_ms`` is how long it waited, known once it is taken.
+    """
 
     request: Generate
     send: Send
     arrived: float
+    queued_ms: float = 0.0
 
     @property
     def priority(self) -> Priority:
         return Priority.BACKGROUND if self.request.priority < Priority.INTERACTIVE else Priority.INTERACTIVE
+
+    def prefilled(self, stats: GenerationStats) -> None:
+        """Tell that the prompt has been evaluated."""
+        self.send(Prefilled(self.request.id, replace(stats, queued_ms=self.queued_ms)))
 
     def emit(self, token: Token) -> None:
         """Send one token of the answer."""

@@ -111,10 +111,10 @@ class Service:
         send(messages.Ready(messages.PROTOCOL, info))
         while True:
             job = self._scheduler.take()
-            queued_ms = _ms_since(job.arrived)
+            job.queued_ms = _ms_since(job.arrived)
             job.send(messages.Started(job.request.id))
             try:
-                stats = decoder.run(job.request, job.emit)
+                stats = decoder.run(job.request, job.emit, job.prefilled)
             except EngineError as error:
                 job.send(messages.Failed(job.request.id, type(error).__name__, str(error)))
             except Exception as error:
@@ -123,7 +123,7 @@ class Service:
                 text = f"unexpected {error!r} in the engine\nhint: see its log, and report this as a bug"
                 job.send(messages.Failed(job.request.id, "EngineError", text))
             else:
-                stats = replace(stats, queued_ms=queued_ms)
+                stats = replace(stats, queued_ms=job.queued_ms)
                 speeds = decoder.speeds
                 job.send(messages.Finished(job.request.id, stats, speeds.prefill, speeds.decode))
 

@@ -57,3 +57,11 @@ async def read(generation: Generation) -> Result:
     """Everything that the generation yields, and its stats once it has ended."""
     tokens = [token async for token in generation]
     return Result(generation.stats, tokens)
+
+
+def as_part(decoder: Decoder, token: int) -> Part:
+    """A part that is exactly this token, by its text in the vocabulary."""
+    texts = decoder.vocabulary
+    assert texts.marker("X") is not None  # fills the table of all texts
+    text = next(text for text, other in (texts._all_texts or {}).items() if other == token)
+    return Part("prefix", "", (Marker(text),))

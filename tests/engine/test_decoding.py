@@ -8,14 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from asking import Result, decode, fim, plain
+from asking import Result, as_part, decode, fim, plain
 from conftest import ONE_THREAD, make_decoder
 from tiny_gguf import write_tiny_gguf
 
-from mellum_lsp.domain import Marker, Part
+from mellum_lsp.domain import Part
 from mellum_lsp.engine.abort import AbortFlag
+from mellum_lsp.engine.choice import Chooser
 from mellum_lsp.engine.context import Context, Evaluation
-from mellum_lsp.engine.decoder import Decoder, most_likely
+from mellum_lsp.engine.decoder import Decoder
 from mellum_lsp.engine.interface import EngineError, RequestInvalid
 from mellum_lsp.engine.settings import EngineSettings
 from mellum_lsp.engine.vocabulary import prompt_tokens
@@ -198,7 +199,7 @@ class TestProbabilities:
     @pytest.mark.parametrize("offset", [-1e4, 0.0, 1e4])
     def test_large_logits_neither_overflow_nor_vanish(self, offset: float) -> None:
         logits = (np.array([0.0, 1.0, 2.0]) + offset).astype(np.float32)
-        token, probability = most_likely(logits)
+        token, probability = Chooser(3).most_likely(logits)
         assert (token, probability) == (2, pytest.approx(0.6652, abs=1e-4))
 
     def test_a_told_model_is_sure(self, tmp_path: Path) -> None:
@@ -249,14 +250,6 @@ def seconds_until_aborted(decoder: Decoder, parts: tuple[Part, ...]) -> float:
     assert stats.evaluated_tokens < stats.prompt_tokens
     decoder.abort.clear()
     return time.perf_counter() - set_at
-
-
-def as_part(decoder: Decoder, token: int) -> Part:
-    """A part that is exactly this token, by its text in the vocabulary."""
-    texts = decoder.vocabulary
-    assert texts.marker("X") is not None  # fills the table of all texts
-    text = next(text for text, other in (texts._all_texts or {}).items() if other == token)
-    return Part("prefix", "", (Marker(text),))
 
 
 def logits_after(context: Context, tokens: np.ndarray, first: int) -> list[np.ndarray]:

@@ -53,6 +53,18 @@ class TestServing:
         assert info.metadata["tokenizer.ggml.model"] == "gpt2"
         assert info.prefill_tokens_per_second > 0 < info.decode_tokens_per_second
 
+    async def test_what_concerns_the_prompt_is_told_in_front_of_the_first_token(
+        self, engine: LlamaEngine
+    ) -> None:
+        generation = ask(engine, fim("XYZ123 = "), 400)
+        await anext(aiter(generation))
+        early = generation.stats
+        assert (early.stop, early.generated_tokens) == ("", 0)
+        final = (await read(generation)).stats
+        for name in ("prompt_tokens", "reused_tokens", "evaluated_tokens", "part_tokens", "prefill_ms"):
+            assert getattr(early, name) == getattr(final, name) != 0 or name == "reused_tokens"
+        assert early.queued_ms == final.queued_ms
+
     async def test_it_is_called_what_the_user_calls_it(self, tiny_model: Path) -> None:
         engine = LlamaEngine(tiny_model, name="mine")
         try:

@@ -21,7 +21,9 @@ class TestFrames:
     @pytest.mark.parametrize(
         "message",
         [
-            messages.Generate(1, [[Marker("<m>"), "a\0é😀"], []], 8, ["<m>"], "file:///a.py", 1, 0.5),
+            messages.Generate(
+                1, [[Marker("<m>"), "a\0é😀"], []], 8, ["<m>"], "file:///a.py", 1, 0.5, 2, "ty"
+            ),
             messages.Abort(2),
             messages.Count(3, ["", "x"]),
         ],
@@ -35,6 +37,7 @@ class TestFrames:
             messages.Loading(0.25),
             messages.Ready(messages.PROTOCOL, INFO),
             messages.LoadFailed("ModelBroken", "why\nhint: what"),
+            messages.Prefilled(1, GenerationStats(3, 2, 1, part_tokens=[1, 2], queued_ms=0.5)),
             messages.Generated(1, 99, b"\xf0\x9f", 0.1 + 0.2),
             messages.Finished(1, GenerationStats(3, 2, 1, stop="end", part_tokens=[1, 2]), 1.0, 2.0),
             messages.Failed(1, "RequestInvalid", "why"),
