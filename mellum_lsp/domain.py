@@ -63,8 +63,8 @@ class Chunk:
     """Lines ``start_line`` to ``end_line`` (from 1, both included) of a project file.
 
     ``scope`` holds the header lines of the enclosing definitions (``class Foo:``), outermost first.
-    ``source`` is empty where ``text`` is what stands in those lines. Where ``text`` is a compressed form
-    (signatures for bodies), it is the text in full.
+    ``text`` is what stands there, or a compressed form of it (signatures for bodies); then ``source`` is the
+    text in full, else empty.
     """
 
     path: str

@@ -14,15 +14,20 @@ import numpy.typing as npt
 from mellum_lsp.retrieval.definitions import defined_names
 from mellum_lsp.retrieval.postings import Segment, Terms, segment_of_sets
 from mellum_lsp.retrieval.tokens import line_ids, sorted_ids, token_ids, word_id
-from mellum_lsp.workspace.chunks import Span, cut_chunks
+from mellum_lsp.workspace.chunks import Span, cut_tree
 from mellum_lsp.workspace.languages import find_language
+from mellum_lsp.workspace.outline import Cut, Outline, find_outline
+from mellum_lsp.workspace.parsing import parse
 from mellum_lsp.workspace.settings import IndexSettings
 
-ANALYSIS_VERSION = 1
-"""To be raised with every change of what is kept of a text: chunks, tokens, names, secrets."""
+ANALYSIS_VERSION = 2
+"""To be raised with every change of what is kept of a text: chunks, outlines, tokens, names, secrets."""
 
 _ENCODER = msgspec.msgpack.Encoder()
 _SPANS = msgspec.msgpack.Decoder(list[tuple[int, int, list[int]]])
+_OUTLINE = msgspec.msgpack.Decoder(
+    tuple[tuple[tuple[tuple[int, int], tuple[int, int], str], ...], tuple[tuple[int, int], ...]]
+)
 
 
 class Stamp(NamedTuple):
@@ -43,7 +48,10 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
-    """One file: its text (deflated), and where its chunks lie in it. ``text_bytes`` counts its UTF-8."""
+    """One file: its text (deflated), where its chunks lie in it, and what a compressed form leaves out.
+
+    ``text_bytes`` counts the text's UTF-8.
+    """
 
     path: str
     stamp: Stamp
@@ -51,12 +59,17 @@ class FileEntry:
     chunks: int
     packed_text: bytes
     packed_spans: bytes
+    packed_outline: bytes
 
     def text(self) -> str:
         return zlib.decompress(self.packed_text).decode("utf-8", "replace")
 
     def spans(self) -> list[Span]:
         return [Span(start, end, tuple(scope)) for start, end, scope in _SPANS.decode(self.packed_spans)]
+
+    def outline(self) -> Outline:
+        cuts, extents = _OUTLINE.decode(self.packed_outline)
+        return Outline(tuple(Cut(*cut) for cut in cuts), extents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,23 +101,31 @@ def analyse(sources: Iterable[Source], settings: IndexSettings) -> Batch:
     lines: list[Terms] = []
     names: list[Terms] = []
     for source in sources:
-        spans = cut_chunks(source.text, None if source.plain else find_language(source.path), settings)
+        language = None if source.plain else find_language(source.path)
+        root = parse(source.text, language, settings.parse_ms / 1000)
         all_lines = source.text.split("\n")
+        spans = cut_tree(all_lines, root, settings)
         for span in spans:
             own = all_lines[span.start : span.end]
             text = "\n".join(own)
             tokens.append(token_ids(text))
             lines.append(line_ids(own))
             names.append(sorted_ids(word_id(name) for name in defined_names(text)))
-        files.append(_entry(source, spans))
+        files.append(_entry(source, spans, find_outline(all_lines, root, language)))
     return Batch(tuple(files), _table(tokens), _table(lines), _table(names))
 
 
-def _entry(source: Source, spans: list[Span]) -> FileEntry:
+def _entry(source: Source, spans: list[Span], outline: Outline) -> FileEntry:
     encoded = source.text.encode("utf-8", "replace")
-    packed_spans = _ENCODER.encode([(span.start, span.end, span.scope) for span in spans])
-    packed_text = zlib.compress(encoded, 1)
-    return FileEntry(source.path, source.stamp, len(encoded), len(spans), packed_text, packed_spans)
+    return FileEntry(
+        source.path,
+        source.stamp,
+        len(encoded),
+        len(spans),
+        packed_text=zlib.compress(encoded, 1),
+        packed_spans=_ENCODER.encode([(span.start, span.end, span.scope) for span in spans]),
+        packed_outline=_ENCODER.encode((outline.cuts, outline.extents)),
+    )
 
 
 def _table(sets: list[Terms]) -> SetTable:

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from dataclasses import dataclass
 
 from mellum_lsp.domain import Chunk
 from mellum_lsp.retrieval.analysis import FileEntry
 from mellum_lsp.workspace.chunks import Span
+from mellum_lsp.workspace.outline import Outline, compress, whole_definitions
 
 _KEEP_FILES = 256
+_COMPRESSED_CHARACTERS = 2400
+_WORTH_IT = 0.8
+"""A compressed form that is not shorter than this part of the whole is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Unpacked:
+    entry: FileEntry
+    """Held so that its ``id`` stays its own."""
+    lines: list[str]
+    spans: list[Span]
+    outline: Outline
 
 
 class CutFiles:
@@ -17,34 +31,61 @@ class CutFiles:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._files: OrderedDict[int, tuple[FileEntry, list[str], list[Span]]] = OrderedDict()
+        self._files: OrderedDict[int, _Unpacked] = OrderedDict()
 
     def chunk(self, entry: FileEntry, number: int) -> Chunk:
         """The chunk with this number (from 0) of a file."""
-        lines, spans = self._unpacked(entry)
-        span = spans[number]
-        return Chunk(
-            entry.path,
-            span.start + 1,
-            span.end,
-            "\n".join(lines[span.start : span.end]),
-            tuple(lines[line].rstrip() for line in span.scope),
-        )
+        file = self._unpacked(entry)
+        span = file.spans[number]
+        return _chunk(file, span, span.end, "\n".join(file.lines[span.start : span.end]))
 
-    def holds(self, entry: FileEntry, text: str) -> bool:
-        """Whether ``text`` stands somewhere in a file, as whole lines."""
-        lines, _ = self._unpacked(entry)
-        return f"\n{text}\n" in "\n".join(("", *lines, ""))
+    def compressed(self, entry: FileEntry, number: int) -> Chunk | None:
+        """What the definitions that begin in a chunk promise, up to their ends far behind it, without bodies.
 
-    def _unpacked(self, entry: FileEntry) -> tuple[list[str], list[Span]]:
+        See `mellum_lsp.workspace.outline`. At most 2,400 characters; None where it would hardly be shorter.
+        """
+        file = self._unpacked(entry)
+        span = file.spans[number]
+        end = whole_definitions(file.outline, span.start, span.end)
+        text = _bounded(compress(file.lines, file.outline, span.start, end))
+        whole = "\n".join(file.lines[span.start : end])
+        return _chunk(file, span, end, text, whole) if text and len(text) < _WORTH_IT * len(whole) else None
+
+    def number_of(self, entry: FileEntry, chunk: Chunk) -> int | None:
+        """Which of the file's chunks this is; None where it is none of them any more."""
+        file = self._unpacked(entry)
+        for number, span in enumerate(file.spans):
+            if "\n".join(file.lines[span.start : span.end]) == chunk.text:
+                return number
+        return None
+
+    def says(self, entry: FileEntry, text: str) -> bool:
+        """Whether ``text`` stands somewhere in a file, or in its compressed form, as whole lines."""
+        file = self._unpacked(entry)
+        if f"\n{text}\n" in "\n".join(("", *file.lines, "")):
+            return True
+        return f"\n{text}\n" in f"\n{compress(file.lines, file.outline, 0, len(file.lines))}\n"
+
+    def _unpacked(self, entry: FileEntry) -> _Unpacked:
         with self._lock:
             known = self._files.get(id(entry))
             if known is not None:
                 self._files.move_to_end(id(entry))
-                return known[1], known[2]
-        lines, spans = entry.text().split("\n"), entry.spans()
+                return known
+        unpacked = _Unpacked(entry, entry.text().split("\n"), entry.spans(), entry.outline())
         with self._lock:
-            self._files[id(entry)] = (entry, lines, spans)  # holding the entry keeps its id its own
+            self._files[id(entry)] = unpacked
             while len(self._files) > _KEEP_FILES:
                 self._files.popitem(last=False)
-        return lines, spans
+        return unpacked
+
+
+def _chunk(file: _Unpacked, span: Span, end: int, text: str, source: str = "") -> Chunk:
+    scope = tuple(file.lines[line].rstrip() for line in span.scope)
+    return Chunk(file.entry.path, span.start + 1, end, text, scope, source)
+
+
+def _bounded(text: str) -> str:
+    if len(text) <= _COMPRESSED_CHARACTERS:
+        return text
+    return text[: max(0, text.rfind("\n", 0, _COMPRESSED_CHARACTERS + 1))]

@@ -158,6 +158,9 @@ class LiveIndex:
     def is_gone(self, chunk: Chunk) -> bool:
         return self._index.is_gone(chunk)
 
+    def compressed(self, chunk: Chunk) -> Chunk | None:
+        return self._index.compressed(chunk)
+
     def resident_megabytes(self) -> float:
         """The memory of this process and of the worker, while it runs."""
         pid = self._supervisor.pid

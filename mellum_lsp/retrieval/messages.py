@@ -81,6 +81,7 @@ class Entry(msgspec.Struct, array_like=True):
     chunks: int
     packed_text: bytes
     packed_spans: bytes
+    packed_outline: bytes
 
 
 class Indexed(msgspec.Struct, tag=True):
@@ -144,6 +145,7 @@ def pack_entry(entry: FileEntry) -> Entry:
         entry.chunks,
         entry.packed_text,
         entry.packed_spans,
+        entry.packed_outline,
     )
 
 
@@ -155,6 +157,7 @@ def unpack_entry(entry: Entry) -> FileEntry:
         entry.chunks,
         entry.packed_text,
         entry.packed_spans,
+        entry.packed_outline,
     )
 
 

@@ -29,7 +29,7 @@ from mellum_lsp.workspace.settings import IndexSettings
 
 log = logging.getLogger(__name__)
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _MAGIC = b"mellum-index "
 _SECTION = struct.Struct("<QI")
 _FILES_A_SECTION = 512

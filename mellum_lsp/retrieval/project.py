@@ -151,14 +151,15 @@ class ProjectIndex:
 
     def is_gone(self, chunk: Chunk) -> bool:
         """Whether what ``chunk`` says no longer stands in its file, of whichever folder."""
-        view = self._view
-        for root in tuple(view.trees):
-            place = view.places.get((root, chunk.path))
-            if place is not None and self._cut_files.holds(
-                view.files[place].entry, chunk.source or chunk.text
-            ):
-                return False
-        return True
+        return not any(self._cut_files.says(entry, chunk.text) for entry in self._entries(chunk.path))
+
+    def compressed(self, chunk: Chunk) -> Chunk | None:
+        """The compressed form of a chunk that a query found; see `CutFiles.compressed`."""
+        for entry in self._entries(chunk.path):
+            number = self._cut_files.number_of(entry, chunk)
+            if number is not None:
+                return self._cut_files.compressed(entry, number)
+        return None
 
     def on_change(self, listener: Listener) -> Callable[[], None]:
         """Calls ``listener`` after every change, in the thread that made it; returns what ends that."""
@@ -193,6 +194,12 @@ class ProjectIndex:
         """Takes over what `saved` gave, into an empty index."""
         self._place(saved.batch, saved.roots)
         self._changed()
+
+    def _entries(self, path: str) -> list[FileEntry]:
+        """The file at ``path`` of every folder that has one."""
+        view = self._view
+        places = [view.places.get((root, path)) for root in tuple(view.trees)]
+        return [view.files[place].entry for place in places if place is not None]
 
     def _changed(self) -> None:
         self.generation += 1

@@ -10,18 +10,16 @@ split.
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import dataclass
-from functools import cache
 from itertools import accumulate
 from typing import Any
 
 from mellum_lsp.workspace.languages import Language
+from mellum_lsp.workspace.parsing import parse
 from mellum_lsp.workspace.settings import IndexSettings
 
 _MAX_DEPTH = 100
 _DECORATION_LINES = 4
-_READ_BYTES = 8192
 _SCOPES = re.compile(
     r"class|function|method|impl|module|namespace|interface|struct|trait|object|enum|protocol|extension"
     r"|constructor|subroutine|procedure|package_body"
@@ -42,14 +40,12 @@ class Span:
 
 def cut_chunks(text: str, language: Language | None, settings: IndexSettings) -> list[Span]:
     """The chunks of a text whose line ending is ``\\n``, in the file's order. Never raises on broken text."""
-    lines = text.split("\n")
-    spans: list[Span] | None = None
-    if language is not None and language.grammar is not None:
-        root = _parse(text, language.grammar, settings.parse_ms / 1000)
-        if root is not None and not _mostly_broken(root):
-            spans = _Cutter(lines, settings).cut(root)
-    if spans is None:
-        spans = line_windows(lines, settings)
+    return cut_tree(text.split("\n"), parse(text, language, settings.parse_ms / 1000), settings)
+
+
+def cut_tree(lines: list[str], root: Any | None, settings: IndexSettings) -> list[Span]:
+    """The chunks of a text by the root node of its tree (`parsing.parse`); without one, windows of lines."""
+    spans = line_windows(lines, settings) if root is None else _Cutter(lines, settings).cut(root)
     return [span for span in (_without_blank_ends(lines, span) for span in spans) if span is not None]
 
 
@@ -84,41 +80,6 @@ def _without_blank_ends(lines: list[str], span: Span) -> Span | None:
     while end > start and not lines[end - 1].strip():
         end -= 1
     return Span(start, end, span.scope) if start < end else None
-
-
-@cache
-def _parser(grammar: str) -> Any:
-    from tree_sitter_language_pack import get_parser
-
-    return get_parser(grammar)
-
-
-def _parse(text: str, grammar: str, seconds: float) -> Any | None:
-    """The root node, or None where the grammar cannot be had or the parse takes longer than ``seconds``."""
-    try:
-        parser = _parser(grammar)
-    except (LookupError, ImportError):
-        return None
-    source = text.encode("utf-8", "replace")
-    deadline = time.monotonic() + seconds
-    late = False
-
-    def read(offset: int, _point: object) -> bytes:
-        nonlocal late
-        late = late or time.monotonic() > deadline
-        return b"" if late else source[offset : offset + _READ_BYTES]
-
-    tree = parser.parse(read)
-    return None if late or tree is None else tree.root_node
-
-
-def _mostly_broken(root: Any) -> bool:
-    if not root.has_error:
-        return False
-    if root.is_error:
-        return True
-    broken = sum(child.end_byte - child.start_byte for child in root.children if child.is_error)
-    return bool(broken * 2 > root.end_byte - root.start_byte)
 
 
 class _Cutter:
@@ -174,13 +135,16 @@ class _Cutter:
         done = self._pieces[-1].end if self._pieces else 0
         if end <= done:
             return
-        start = min(start, done) if start >= done else start
-        if start < done:
+        begins, start = start, min(start, done)
+        if begins < done:
             last = self._pieces[-1]
             if self._fits(last.start, end):
                 self._pieces[-1] = Span(last.start, end, last.scope)
                 return
             start = done
+        if not self._fits(start, end) and self._fits(begins, end):
+            self._emit_lines(start, begins, scope)
+            start = begins
         if self._fits(start, end):
             self._pieces.append(Span(start, end, scope))
         else:

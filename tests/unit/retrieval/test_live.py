@@ -228,12 +228,12 @@ def test_a_file_that_kills_the_worker_is_left_out_in_the_end(
         "import os, sys\n"
         "if 'mellum_lsp.retrieval.worker' in ' '.join(sys.orig_argv):\n"
         "    import mellum_lsp.retrieval.analysis as analysis\n"
-        "    cut = analysis.cut_chunks\n"
+        "    parse = analysis.parse\n"
         "    def fatal(text, *rest):\n"
         "        if 'BOOM' in text:\n"
         "            os.abort()\n"
-        "        return cut(text, *rest)\n"
-        "    analysis.cut_chunks = fatal\n"
+        "        return parse(text, *rest)\n"
+        "    analysis.parse = fatal\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(deadly))
     write(root / "boom.py", "BOOM = 1\n")
@@ -254,12 +254,12 @@ def test_a_file_that_hangs_the_worker_does_not_hang_the_index(
         "import sys, time\n"
         "if 'mellum_lsp.retrieval.worker' in ' '.join(sys.orig_argv):\n"
         "    import mellum_lsp.retrieval.analysis as analysis\n"
-        "    cut = analysis.cut_chunks\n"
-        "    def hanging(text, language, settings):\n"
+        "    parse = analysis.parse\n"
+        "    def hanging(text, language, seconds):\n"
         "        if 'HANG' in text and language is not None:\n"
         "            time.sleep(1000)\n"
-        "        return cut(text, language, settings)\n"
-        "    analysis.cut_chunks = hanging\n"
+        "        return parse(text, language, seconds)\n"
+        "    analysis.parse = hanging\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(slow))
     monkeypatch.setattr(supervisor, "LONGEST_SECONDS_A_FILE", 0.5)

@@ -131,6 +131,13 @@ def test_no_function_that_fits_is_split() -> None:
                     assert holders and holders[0].end >= (node.end_lineno or 0), f"{path}:{first + 1}"
 
 
+def test_blank_lines_above_do_not_make_a_definition_too_large() -> None:
+    definition = "def handle():\n" + "    value = compute()\n" * (SETTINGS.max_chunk_lines - 1)
+    text = "import this\n\n\n\n" + definition + "\n\n" + definition
+    spans = cut_chunks(text, language("python"), SETTINGS)
+    assert [(span.start, span.end) for span in spans] == [(0, 1), (4, 52), (54, 102)]
+
+
 def test_a_method_of_a_large_class_knows_its_class() -> None:
     method = "    def method_{n}(self):\n" + "        value = compute()\n" * 12
     text = "@decorated\nclass Large(Base):\n" + "".join(method.format(n=number) for number in range(9))
