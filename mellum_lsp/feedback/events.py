@@ -12,6 +12,7 @@ class Kind(Enum):
     ACCEPTED = "accepted"
     PARTIALLY_ACCEPTED = "partially accepted"
     DISMISSED = "dismissed"
+    TYPED_THROUGH = "typed through"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +20,9 @@ class Event:
     """Something happened to the suggestion with the id ``suggestion``.
 
     ``at`` is in seconds since 1970; ``characters`` and ``lines`` are the suggestion's length, for a partial
-    acceptance what was accepted of it so far; ``probability`` is the joint one of its tokens; ``latency_ms``
-    what the user waited for it.
+    acceptance what was accepted of it so far, for one that was typed through what was typed of it;
+    ``probability`` is the joint one of its tokens; ``latency_ms`` what the user waited for it; ``source``
+    where it came from, by the words of `mellum_lsp.completion.outcome.Source`.
     """
 
     kind: Kind
@@ -32,3 +34,4 @@ class Event:
     probability: float = 0.0
     latency_ms: float = 0.0
     at: float = field(default_factory=time.time)
+    source: str = ""

@@ -20,7 +20,7 @@ from mellum_lsp.feedback.events import Event, Kind
 
 log = logging.getLogger(__name__)
 
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
     at REAL NOT NULL,
@@ -31,10 +31,15 @@ CREATE TABLE IF NOT EXISTS events (
     characters INTEGER NOT NULL,
     lines INTEGER NOT NULL,
     probability REAL NOT NULL,
-    latency_ms REAL NOT NULL
+    latency_ms REAL NOT NULL,
+    source TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX IF NOT EXISTS events_of_a_suggestion ON events (suggestion);
 """
+_MIGRATIONS = {1: "ALTER TABLE events ADD COLUMN source TEXT NOT NULL DEFAULT ''"}
+"""What makes the next version's schema of a version's."""
+
+_COLUMNS = "at, kind, suggestion, language, model, characters, lines, probability, latency_ms, source"
 _WAITING_EVENTS = 10_000
 _EVENTS_AT_ONCE = 500
 _BUSY_SECONDS = 5.0
@@ -81,7 +86,9 @@ class FeedbackStore:
             return []
         try:
             with contextlib.closing(_open(self._path)) as connection:
-                return [_event(row) for row in connection.execute("SELECT * FROM events ORDER BY at")]
+                return [
+                    _event(row) for row in connection.execute(f"SELECT {_COLUMNS} FROM events ORDER BY at")
+                ]
         except (sqlite3.Error, OSError) as error:
             log.warning("the feedback in %s cannot be read: %s", self._path, error)
             return []
@@ -92,7 +99,8 @@ class FeedbackStore:
                 for events in self._batches():
                     with connection:
                         connection.executemany(
-                            "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", map(_row, events)
+                            f"INSERT INTO events ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                            map(_row, events),
                         )
         except (sqlite3.Error, OSError) as error:
             self._broken = True
@@ -122,12 +130,23 @@ def _open(path: Path) -> sqlite3.Connection:
             raise sqlite3.DatabaseError(f"it was written by a newer version (schema {version})")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
+        for older in range(version or _SCHEMA_VERSION, _SCHEMA_VERSION):
+            _migrate(connection, older)
         connection.executescript(_SCHEMA)
         connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _migrate(connection: sqlite3.Connection, version: int) -> None:
+    """Make the next version of ``version``, unless another server has just done so."""
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        if connection.execute("PRAGMA user_version").fetchone() == (version,):
+            connection.execute(_MIGRATIONS[version])
+            connection.execute(f"PRAGMA user_version = {version + 1}")
 
 
 def _row(event: Event) -> tuple[object, ...]:
@@ -141,11 +160,12 @@ def _row(event: Event) -> tuple[object, ...]:
         event.lines,
         event.probability,
         event.latency_ms,
+        event.source,
     )
 
 
 def _event(row: Iterable[object]) -> Event:
-    at, kind, suggestion, language, model, characters, lines, probability, latency_ms = row
+    at, kind, suggestion, language, model, characters, lines, probability, latency_ms, source = row
     return Event(
         kind=Kind(kind),
         suggestion=str(suggestion),
@@ -156,4 +176,5 @@ def _event(row: Iterable[object]) -> Event:
         probability=float(str(probability)),
         latency_ms=float(str(latency_ms)),
         at=float(str(at)),
+        source=str(source),
     )

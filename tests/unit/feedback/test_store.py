@@ -15,7 +15,7 @@ import pytest
 from mellum_lsp.feedback.events import Event, Kind
 from mellum_lsp.feedback.store import FeedbackStore, default_path
 
-EVENT = Event(Kind.SHOWN, "s1", "python", "nano-135m", 12, 1, 0.81, 43.5, at=1000.0)
+EVENT = Event(Kind.SHOWN, "s1", "python", "nano-135m", 12, 1, 0.81, 43.5, at=1000.0, source="cache")
 
 
 def test_what_is_recorded_can_be_read(tmp_path: Path) -> None:
@@ -89,6 +89,22 @@ def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
+def test_a_file_of_the_first_version_is_read_and_written_on(tmp_path: Path) -> None:
+    path = tmp_path / "feedback.sqlite3"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript("""
+            CREATE TABLE events (at REAL NOT NULL, kind TEXT NOT NULL, suggestion TEXT NOT NULL,
+                language TEXT NOT NULL, model TEXT NOT NULL, characters INTEGER NOT NULL,
+                lines INTEGER NOT NULL, probability REAL NOT NULL, latency_ms REAL NOT NULL);
+            INSERT INTO events VALUES (1.0, 'shown', 's0', 'python', 'm', 5, 1, 0.9, 40.0);
+            PRAGMA user_version = 1;
+        """)
+    store = FeedbackStore(path)
+    store.record(EVENT)
+    store.close()
+    assert [(event.suggestion, event.source) for event in store.read()] == [("s0", ""), ("s1", "cache")]
+
+
 def test_recording_does_not_wait_for_the_disk(tmp_path: Path) -> None:
     path = tmp_path / "feedback.sqlite3"
     first = FeedbackStore(path)
@@ -112,7 +128,7 @@ def test_recording_does_not_wait_for_the_disk(tmp_path: Path) -> None:
 def test_there_is_no_field_for_source_text() -> None:
     assert {field.name for field in dataclasses.fields(Event)} == {
         *("kind", "suggestion", "language", "model", "characters", "lines"),
-        *("probability", "latency_ms", "at"),
+        *("probability", "latency_ms", "at", "source"),
     }
 
 
