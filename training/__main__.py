@@ -41,9 +41,9 @@ def run_stage(stage: str, recipe: Recipe, run: Run, options: argparse.Namespace)
 
         base.fetch(recipe, run)
     elif stage == "corpus":
-        from training import corpus
+        from training.corpus import build
 
-        corpus.build(recipe, run)
+        build.build(recipe, run)
     elif stage == "fim":
         from training import fim
 

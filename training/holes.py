@@ -11,8 +11,8 @@ from pathlib import Path
 
 from mellum_lsp.prompt.windows import Count, cut, fit
 from training.corpus import Document
-from training.fim import is_test
-from training.middles import Limits, choose, parse
+from training.fim import is_test, parse_document
+from training.middles import Limits, choose
 
 KINDS = {"statement_rest": 0.45, "fresh_line": 0.25, "node": 0.30}
 PREFIX_TOKENS, SUFFIX_TOKENS = 200, 64
@@ -46,7 +46,8 @@ def make_holes(documents: Sequence[Document], count: int, seed: int, tokens: Cou
         package = names[len(holes) % len(names)]
         document = rng.choice(packages[package])
         kind = rng.choices(list(KINDS), list(KINDS.values()))[0]
-        hole = choose(parse(document.text), kind, Limits(), rng)
+        source = parse_document(document)
+        hole = choose(source, kind, Limits(), rng) if source else None
         if hole is None:
             continue
         text = document.text[: hole.start] + document.text[hole.end :]

@@ -1,54 +1,22 @@
-"""Where to cut: middles at syntactic units of Python, as offsets into a text.
+"""Where to cut: middles at syntactic units of any language, as offsets into a text.
 
-Kinds follow what a server is asked for (`statement_rest`, `fresh_line`, `nothing`) and what teaches code
-(`node`, `random_span`); four boundaries: block (after the indentation), line start (column 0, the indentation
-is part of the middle), mid-line, and mid-token. Every function is pure; randomness comes in
+Kinds follow what a server is asked for (`statement_rest`, `fresh_line`, `comment`, `nothing`) and what
+teaches code (`node`, `random_span`); four boundaries: block (behind the indentation), line start (column 0,
+the indentation is part of the middle), mid-line, and mid-token. Every function is pure; randomness comes in
 as a `random.Random`.
 """
 
 from __future__ import annotations
 
+import bisect
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
 from mellum_lsp.prompt.windows import closers_at
+from training.syntax import Block, Source, Unit
 
-_COMPOUND = {
-    "if_statement",
-    "for_statement",
-    "while_statement",
-    "with_statement",
-    "try_statement",
-    "function_definition",
-    "class_definition",
-    "decorated_definition",
-    "match_statement",
-}
-_EXPRESSIONS = {
-    "call",
-    "attribute",
-    "binary_operator",
-    "boolean_operator",
-    "comparison_operator",
-    "subscript",
-    "list",
-    "dictionary",
-    "tuple",
-    "list_comprehension",
-    "dictionary_comprehension",
-    "generator_expression",
-    "conditional_expression",
-    "lambda",
-    "string",
-    "keyword_argument",
-    "typed_parameter",
-    "typed_default_parameter",
-    "default_parameter",
-}
-_INSIDES = {"argument_list", "parameters", "list", "dictionary", "tuple", "import_list"}
+_DOCSTRINGS = ('"""', "'''", 'r""')
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,90 +30,6 @@ class Hole:
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
-    """A node as character offsets; ``parent`` is the type of the parent node."""
-
-    type: str
-    start: int
-    end: int
-    parent: str
-    field: str
-    body_start: int
-    """Where the node's block begins, or -1."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """A parsed file: its statements, other units, and the places where tokens begin or end."""
-
-    text: str
-    statements: tuple[Unit, ...]
-    blocks: tuple[tuple[Unit, ...], ...]
-    """The statements of each block, in order."""
-    units: tuple[Unit, ...]
-    edges: tuple[int, ...]
-
-
-@lru_cache(maxsize=1)
-def _parser() -> Any:
-    from tree_sitter_language_pack import get_parser
-
-    return get_parser("python")
-
-
-def parse(text: str) -> Source:
-    """Nodes of ``text`` with offsets in characters."""
-    raw = text.encode("utf-8")
-    at: Callable[[int], int] = _character_offsets(text, raw)
-    statements: list[Unit] = []
-    blocks: list[tuple[Unit, ...]] = []
-    units: list[Unit] = []
-    edges: set[int] = set()
-    stack: list[tuple[Any, str, str]] = [(_parser().parse(raw).root_node, "", "")]
-    while stack:
-        node, parent, name = stack.pop()
-        kind = node.type
-        unit = Unit(kind, at(node.start_byte), at(node.end_byte), parent, name, _body_start(node, at))
-        is_block = kind in ("block", "module")
-        if parent in ("block", "module") and kind != "comment":
-            statements.append(unit)
-        elif kind in _EXPRESSIONS or kind in _INSIDES or kind == "block" or name in ("condition", "right"):
-            units.append(unit)
-        if node.child_count == 0 and node.end_byte > node.start_byte:
-            edges.update((unit.start, unit.end))
-        if is_block:
-            inside = [c for c in node.children if c.is_named and c.type != "comment"]
-            blocks.append(
-                tuple(
-                    Unit(c.type, at(c.start_byte), at(c.end_byte), kind, "", _body_start(c, at))
-                    for c in inside
-                )
-            )
-        if kind != "string":  # never cut a string's inner grammar apart
-            for index, child in enumerate(node.children):
-                stack.append((child, kind, node.field_name_for_child(index) or ""))
-    return Source(text, tuple(statements), tuple(b for b in blocks if b), tuple(units), tuple(sorted(edges)))
-
-
-def _body_start(node: Any, at: Callable[[int], int]) -> int:
-    target = node
-    if node.type == "decorated_definition":
-        target = node.child_by_field_name("definition") or node
-    body = target.child_by_field_name("body") or target.child_by_field_name("consequence")
-    return at(body.start_byte) if body is not None and body.type == "block" else -1
-
-
-def _character_offsets(text: str, raw: bytes) -> Callable[[int], int]:
-    if len(raw) == len(text):
-        return lambda offset: offset
-    table: list[int] = []
-    for index, character in enumerate(text):
-        table.extend([index] * len(character.encode("utf-8")))
-    table.append(len(text))
-    return table.__getitem__
-
-
-@dataclass(frozen=True, slots=True)
 class Limits:
     characters: int = 700
     lines: int = 12
@@ -153,15 +37,8 @@ class Limits:
 
 def choose(source: Source, kind: str, limits: Limits, rng: random.Random) -> Hole | None:
     """A hole of ``kind``, or None where this file offers none at the first tries."""
-    chooser = {
-        "statement_rest": _statement_rest,
-        "fresh_line": _fresh_line,
-        "node": _node,
-        "random_span": _random_span,
-        "nothing": _nothing,
-    }[kind]
     for _ in range(6):
-        hole = chooser(source, limits, rng)
+        hole = CHOOSERS[kind](source, limits, rng)
         if hole and _fits(source.text, hole, limits):
             return hole
     return None
@@ -174,7 +51,7 @@ def middle_of(text: str, hole: Hole) -> str:
 
 def boundary_at(text: str, offset: int) -> str:
     """Which of the four kinds of boundary a caret at ``offset`` is."""
-    line = text[text.rfind("\n", 0, offset) + 1 : offset]
+    line = text[_line_start(text, offset) : offset]
     if not line:
         return "line_start"
     if not line.strip():
@@ -193,7 +70,7 @@ def _fits(text: str, hole: Hole, limits: Limits) -> bool:
     middle = middle_of(text, hole)
     if len(middle) > limits.characters or middle.count("\n") >= limits.lines:
         return False
-    return hole.kind == "nothing" or bool(middle.strip())
+    return not middle if hole.kind == "nothing" else bool(middle.strip())
 
 
 def _line_start(text: str, offset: int) -> int:
@@ -209,47 +86,64 @@ def _hole(text: str, start: int, end: int, kind: str) -> Hole:
     return Hole(start, end, kind, boundary_at(text, start))
 
 
-def _is_docstring(unit: Unit, text: str) -> bool:
-    return unit.type == "expression_statement" and text[unit.start : unit.start + 3] in ('"""', "'''", 'r""')
+def _is_dull(unit: Unit, text: str, rng: random.Random) -> bool:
+    """Docstrings and imports are common and teach little: most are passed over."""
+    if text.startswith(_DOCSTRINGS, unit.start):
+        return rng.random() < 0.7
+    return ("import" in unit.type or "include" in unit.type) and rng.random() < 0.5
+
+
+def _pick_block(source: Source, rng: random.Random) -> Block | None:
+    """By the number of statements, so that every statement is as likely."""
+    if not source.blocks:
+        return None
+    return rng.choices(source.blocks, [len(b.statements) for b in source.blocks])[0]
 
 
 def _pick_statement(source: Source, rng: random.Random) -> Unit | None:
     for _ in range(4):
-        if not source.statements:
+        block = _pick_block(source, rng)
+        if block is None:
             return None
-        unit = rng.choice(source.statements)
-        if _is_docstring(unit, source.text) and rng.random() < 0.7:
-            continue
-        if unit.type.startswith("import") and rng.random() < 0.4:
-            continue
-        return unit
+        unit = rng.choice(block.statements)
+        if not _is_dull(unit, source.text, rng):
+            return unit
     return None
 
 
+def _header_end(text: str, unit: Unit) -> int:
+    """Behind the colon or brace with which a statement opens its block."""
+    if text[unit.body_start] == "{":
+        return unit.body_start + 1
+    return len(text[: unit.body_start].rstrip())
+
+
+def _too_much(text: str, start: int, end: int, limits: Limits, spare_lines: int = 0) -> bool:
+    return end - start > limits.characters or text.count("\n", start, end) >= limits.lines - spare_lines
+
+
 def _whole_end(source: Source, unit: Unit, limits: Limits, rng: random.Random) -> int:
-    """The end of a statement with the block that it opens; its header alone where the block is too long."""
-    size_ok = unit.end - unit.start <= limits.characters
-    fits = size_ok and source.text.count("\n", unit.start, unit.end) < limits.lines
-    if unit.type in _COMPOUND and unit.body_start >= 0:
-        header = len(source.text[: unit.body_start].rstrip())
-        if not fits or rng.random() < 0.25:
-            return _first_statements_end(source, unit, header, limits, rng) if not fits else header
-    return unit.end
+    """The end of a statement with the block that it opens; less of it where the block is too long."""
+    if not unit.is_compound:
+        return unit.end
+    if _too_much(source.text, unit.start, unit.end, limits):
+        return _beginning_end(source, unit, limits, rng)
+    return _header_end(source.text, unit) if rng.random() < 0.25 else unit.end
 
 
-def _first_statements_end(source: Source, unit: Unit, header: int, limits: Limits, rng: random.Random) -> int:
+def _beginning_end(source: Source, unit: Unit, limits: Limits, rng: random.Random) -> int:
     """Of a block that is too long: its header, or as many first statements as fit."""
+    text = source.text
+    end = _header_end(text, unit)
     if rng.random() < 0.5:
-        return header
-    block = next((b for b in source.blocks if b[0].start == unit.body_start), ())
-    end = header
-    for statement in block:
-        too_long = statement.end - unit.start > limits.characters
-        if too_long or source.text.count("\n", unit.start, statement.end) >= limits.lines - 2:
+        return end
+    inside = (b for b in source.blocks if unit.body_start <= b.start and b.end <= unit.body_end)
+    outermost = min(inside, key=lambda b: b.start, default=None)
+    for statement in outermost.statements if outermost else ():
+        if _too_much(text, unit.start, statement.end, limits, spare_lines=2):
             break
         end = statement.end
-        gap = source.text[statement.end : statement.end + 2]
-        if gap == "\n\n":
+        if text.startswith("\n\n", end):
             break
     return end
 
@@ -277,32 +171,26 @@ def _statement_rest(source: Source, limits: Limits, rng: random.Random) -> Hole 
 
 
 def _nearest_edge(edges: tuple[int, ...], caret: int, first: int, last: int) -> int:
-    import bisect
-
     index = bisect.bisect_left(edges, caret)
     near = [e for e in edges[max(0, index - 1) : index + 2] if first <= e < last]
     return min(near, key=lambda e: abs(e - caret)) if near else caret
 
 
 def _fresh_line(source: Source, limits: Limits, rng: random.Random) -> Hole | None:
-    """A caret on a blank line, indented or not: a statement, several, or the rest of the block."""
-    if not source.blocks:
+    """A caret on a blank line, indented or not: a statement, several, or the rest of the paragraph."""
+    block = _pick_block(source, rng)
+    if block is None:
         return None
-    block = rng.choice(source.blocks)
-    index = rng.randrange(len(block))
-    unit = block[index]
-    if _is_docstring(unit, source.text) and rng.random() < 0.7:
-        return None
+    index = rng.randrange(len(block.statements))
+    unit = block.statements[index]
     text = source.text
     start = _line_start(text, unit.start)
-    if text[start : unit.start].strip():
+    if text[start : unit.start].strip() or _is_dull(unit, text, rng):
         return None
     end = _whole_end(source, unit, limits, rng)
-    more = {0: 0, 1: 1, 2: 2, 3: 12}[rng.choices((0, 1, 2, 3), (60, 12, 8, 20))[0]]
-    for following in block[index + 1 : index + 1 + more]:
-        between = text[end : following.start]
-        too_long = following.end - start > limits.characters
-        if "\n\n" in between or too_long or text.count("\n", start, following.end) >= limits.lines:
+    more = rng.choices((0, 1, 2, 12), (60, 12, 8, 20))[0]
+    for following in block.statements[index + 1 : index + 1 + more]:
+        if "\n\n" in text[end : following.start] or _too_much(text, start, following.end, limits):
             break
         end = following.end
     if rng.random() < 0.5:
@@ -314,26 +202,36 @@ def _node(source: Source, limits: Limits, rng: random.Random) -> Hole | None:
     """A whole syntactic unit, or its end from a caret within it."""
     if not source.units:
         return None
-    kinds = {u.type for u in source.units}
-    kind = rng.choice(sorted(kinds))
+    kind = rng.choice(sorted({u.type for u in source.units}))
     unit = rng.choice([u for u in source.units if u.type == kind])
+    if unit.is_block:
+        return _block(source.text, unit, rng)
     start, end = unit.start, unit.end
-    if kind in _INSIDES and source.text[start] in "([{" and rng.random() < 0.8:
+    if unit.has_brackets and rng.random() < 0.8:
         start, end = start + 1, end - 1
     if end - start < 3:
         return None
-    line_start = _line_start(source.text, start)
-    if kind == "block":
-        choice = rng.random()
-        if choice < 0.4 and not source.text[line_start:start].strip():
-            start = line_start
-        elif choice < 0.6:
-            start = max(_line_start(source.text, start) - 1, 0)  # the end of the header line
-    elif rng.random() < 0.4:
+    if rng.random() < 0.4:
         start = rng.randrange(start, end - 1)
         if rng.random() < 0.4:
             start = _nearest_edge(source.edges, start, unit.start, end)
     return _hole(source.text, start, end, "node")
+
+
+def _block(text: str, unit: Unit, rng: random.Random) -> Hole:
+    """What a block holds: from the end of its header's line, from column 0, or behind the indentation."""
+    if text[unit.start] == "{":
+        inner = text[unit.start + 1 : unit.end - 1]
+        first = unit.start + 1 + len(inner) - len(inner.lstrip())
+        last = unit.end - 1 - (len(inner) - len(inner.rstrip()))
+        if rng.random() < 0.3:  # everything between the braces, the caret directly behind the first
+            return _hole(text, unit.start + 1, unit.end - 1, "node")
+    else:
+        first, last = unit.start, unit.end
+        if rng.random() < 0.3:
+            return _hole(text, max(_line_start(text, first) - 1, 0), last, "node")
+    line = _line_start(text, first)
+    return _hole(text, line if rng.random() < 0.5 and not text[line:first].strip() else first, last, "node")
 
 
 def _random_span(source: Source, limits: Limits, rng: random.Random) -> Hole | None:
@@ -344,9 +242,36 @@ def _random_span(source: Source, limits: Limits, rng: random.Random) -> Hole | N
     return _hole(source.text, start, min(start + length, len(source.text)), "random_span")
 
 
-def _nothing(source: Source, limits: Limits, rng: random.Random) -> Hole | None:
-    """A caret behind a complete simple statement: the right answer is to stop at once."""
-    unit = _pick_statement(source, rng)
-    if unit is None or unit.type in _COMPOUND or source.text[unit.end : unit.end + 1] != "\n":
+def _comment(source: Source, limits: Limits, rng: random.Random) -> Hole | None:
+    """The rest of a line of a comment: prose, the one place where natural language is asked for."""
+    if not source.comments:
         return None
-    return _hole(source.text, unit.end, unit.end, "nothing")
+    start, end = rng.choice(source.comments)
+    if end - start < 12:
+        return None
+    caret = rng.randrange(start + 3, end - 3)
+    return _hole(source.text, caret, min(end, _line_end(source.text, caret)), "comment")
+
+
+def _nothing(source: Source, limits: Limits, rng: random.Random) -> Hole | None:
+    """Where the right answer is to stop at once: behind a complete statement or header, at the file's end."""
+    text = source.text
+    if rng.random() < 0.12:
+        return _hole(text, len(text), len(text), "nothing")
+    unit = _pick_statement(source, rng)
+    if unit is None:
+        return None
+    caret = unit.end
+    if unit.is_compound:
+        caret = _header_end(text, unit)
+    return _hole(text, caret, caret, "nothing") if text.startswith("\n", caret) else None
+
+
+CHOOSERS: dict[str, Callable[[Source, Limits, random.Random], Hole | None]] = {
+    "statement_rest": _statement_rest,
+    "fresh_line": _fresh_line,
+    "node": _node,
+    "random_span": _random_span,
+    "comment": _comment,
+    "nothing": _nothing,
+}

@@ -29,16 +29,34 @@ class Base:
     """Train a tiny random model with this vocabulary instead (dry run)."""
 
 
+LANGUAGES = (
+    "python", "javascript", "javascriptreact", "typescript", "typescriptreact", "java", "kotlin", "go",
+    "rust", "c", "cpp", "csharp", "ruby", "php", "swift", "scala", "lua", "shellscript",
+)  # fmt: skip
+"""Those that the corpus takes unless a recipe says otherwise."""
+
+
 @dataclass(frozen=True)
 class Corpus:
-    """Where text comes from. ``packages`` are names on the package index; ``held_out`` only evaluates."""
+    """Where text comes from. Names are those of the registries; ``held_out`` (wheels) only evaluates."""
 
     packages: tuple[str, ...] = ()
+    """Wheels of PyPI."""
+    sdists: tuple[str, ...] = ()
+    npm: tuple[str, ...] = ()
+    debian: tuple[str, ...] = ()
+    """Debian source packages."""
+    folders: tuple[str, ...] = ()
+    """Local folders; each one's own licence file decides."""
+    own_code: bool = False
+    """The folders are yours: their licence is not looked at."""
     held_out: tuple[str, ...] = ()
     interpreter_library: bool = False
-    folders: tuple[str, ...] = ()
-    """Local folders (their own licence file decides), relative to the recipe."""
     licences: tuple[str, ...] = ()
+    languages: tuple[str, ...] = LANGUAGES
+    benchmarks: tuple[str, ...] = ()
+    """Wheels with the texts of benchmarks: nothing that shares a run of words with them is kept."""
+    benchmark_ngram: int = 13
     max_characters: int = 200_000
     min_characters: int = 300
     validation_share: float = 0.01
@@ -51,8 +69,15 @@ class Fim:
     examples_per_shard: int = 2000
     shards: int = 4
     kinds: dict[str, float] = field(default_factory=dict)
+    languages: dict[str, float] = field(default_factory=dict)
+    """Shares of examples; languages that are not named share by the size of their texts. Empty: all do."""
     max_middle_characters: int = 700
     max_middle_lines: int = 12
+    left_to_right_share: float = 0.0
+    """Plain text to the end of a window, without any hole."""
+    no_suffix_share: float = 0.04
+    no_path_share: float = 0.0
+    """Prompts whose file name is a bare ``untitled`` one."""
     min_prompt_tokens: int = 60
     usual_prompt_tokens: int = 500
     max_prompt_tokens: int = 900
@@ -65,6 +90,18 @@ class Fim:
     context_tokens: int = 400
     context_shards: int = 1
     context_examples_per_shard: int = 500
+    context_strategies: dict[str, float] = field(
+        default_factory=lambda: {
+            "default": 0.6,
+            "tokens": 0.15,
+            "lines": 0.1,
+            "path_distance": 0.1,
+            "none": 0.05,
+        }
+    )
+    """How the server's index ranks what an example is shown, and how often it is shown nothing."""
+    context_drop_out: float = 0.1
+    """Share of the found chunks that are left out: a model must not believe that the best is always there."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +166,10 @@ class Run:
     @property
     def wheels(self) -> Path:
         return self.root / "wheels"
+
+    @property
+    def sdists(self) -> Path:
+        return self.root / "sdists"
 
     @property
     def base(self) -> Path:

@@ -18,7 +18,10 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Token ids of prompt, middle and end of text; ``middle`` is the index of the middle's first token."""
+    """Token ids of prompt, middle and end of text; ``middle`` is the index of the middle's first token.
+
+    Plain text has no middle: ``middle`` is then its length.
+    """
 
     tokens: np.ndarray
     middle: int
@@ -152,7 +155,8 @@ class RowStream:
             tokens[at : at + size] = example.tokens
             weights[at + 1 : at + example.middle] = self.other_text_weight
             weights[at + example.middle : at + size] = 1.0
-            weights[at + size - 1] = self.end_weight
+            if example.middle < size:
+                weights[at + size - 1] = self.end_weight
             lengths.append(size)
             at += size
         if at < self.row_tokens:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from email.message import Message
 
 import pytest
 
 from training import corpus
-from training.licences import allowed, licence_of
+from training.corpus import build
+from training.corpus.licences import allowed, licence_of
 from training.recipe import Recipe, Run
 
 
 @pytest.fixture
 def paths(recipe: Recipe, run: Run) -> set[str]:
-    corpus.build(recipe, run)
+    build.build(recipe, run)
     return {d.path for d in corpus.read_documents(run.corpus / "train.jsonl")}
 
 
@@ -45,11 +47,11 @@ def test_a_copy_of_a_held_out_file_is_not_trained_on_under_another_name(paths: s
 
 
 def test_the_manifest_names_package_version_licence_and_hash_of_every_file(recipe: Recipe, run: Run) -> None:
-    corpus.build(recipe, run)
+    build.build(recipe, run)
     rows = [json.loads(line) for line in (run.corpus / "manifest.jsonl").read_text().splitlines()]
     documents = {d.path: d for d in corpus.read_documents(run.corpus / "train.jsonl")}
     for row in rows:
-        assert {"package", "version", "licence", "path", "sha256", "split"} == set(row)
+        assert set(row) == {f.name for f in fields(corpus.Document)} - {"text"}
     assert {r["path"] for r in rows if r["split"] != "held_out"} == set(documents)
 
 

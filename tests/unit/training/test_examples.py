@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +12,14 @@ import pytest
 
 from mellum_lsp.domain import prompt_text
 from training import corpus, fim
+from training.corpus import build
 from training.recipe import Recipe, RecipeError, Run, read_recipe
 from training.shards import Example, RowStream, read_shard, shard_files, write_shard
 
 
 @pytest.fixture
 def rendered(recipe: Recipe, run: Run) -> list[fim.Rendered]:
-    corpus.build(recipe, run)
+    build.build(recipe, run)
     documents = list(corpus.read_documents(run.corpus / "train.jsonl"))
     tokeniser = fim.open_tokeniser(recipe, run)
     return fim.take(fim.examples(recipe.fim, documents, tokeniser, random.Random(1)), 40)
@@ -53,12 +55,60 @@ def test_every_example_ends_with_end_of_text(recipe: Recipe, run: Run, rendered:
 
 
 def test_a_finished_shard_is_not_written_again(recipe: Recipe, run: Run) -> None:
-    corpus.build(recipe, run)
+    build.build(recipe, run)
     fim.build(recipe, run)
     before = [p.stat().st_mtime_ns for p in shard_files(run.shards / "plain")]
     fim.build(recipe, run)
     assert [p.stat().st_mtime_ns for p in shard_files(run.shards / "plain")] == before
     assert len(before) == 2
+
+
+def test_each_language_has_its_share_of_the_examples(recipe: Recipe, run: Run) -> None:
+    build.build(recipe, run)
+    python = list(corpus.read_documents(run.corpus / "train.jsonl"))
+    text = "function add(first, second) {\n  const sum = first + second;\n  return sum;\n}\n" * 4
+    script = replace(python[0], language="javascript", path="lib/add.js", text=text)
+    tokeniser = fim.open_tokeniser(recipe, run)
+    settings = replace(recipe.fim, languages={"python": 0.5})
+    drawn = fim.take(fim.examples(settings, [*python, script], tokeniser, random.Random(1)), 200)
+    assert 60 < sum(item.document.language == "javascript" for item in drawn) < 140
+
+
+def test_without_project_context_a_share_of_the_examples_teaches_to_do_without(
+    recipe: Recipe, run: Run
+) -> None:
+    from training import context
+
+    build.build(recipe, run)
+    documents = list(corpus.read_documents(run.corpus / "train.jsonl"))
+    tokeniser = fim.open_tokeniser(recipe, run)
+    settings = replace(recipe.fim, context_tokens=200, context_strategies={"default": 0.5, "none": 0.5})
+    source = context.examples(settings, documents, tokeniser, random.Random(1))
+    with_context = [any(p.kind == "context" for p in next(source).prompt) for _ in range(40)]
+    assert {True, False} == set(with_context)
+
+
+def test_plain_text_is_read_left_to_right_without_markers_and_without_an_end(
+    recipe: Recipe, run: Run
+) -> None:
+    build.build(recipe, run)
+    documents = list(corpus.read_documents(run.corpus / "train.jsonl"))
+    tokeniser = fim.open_tokeniser(recipe, run)
+    settings = replace(recipe.fim, left_to_right_share=1.0)
+    for item in fim.take(fim.examples(settings, documents, tokeniser, random.Random(1)), 10):
+        example = fim.tokenise(tokeniser, item)
+        assert example.middle == len(example.tokens)
+        assert example.tokens[-1] != tokeniser.end
+        assert not {1, 2, 3} & set(example.tokens.tolist())  # the three markers of a hole
+
+
+def test_statistics_of_a_shard_are_written_beside_it(recipe: Recipe, run: Run) -> None:
+    build.build(recipe, run)
+    fim.build(recipe, run)
+    table = json.loads((run.shards / "statistics-plain-0000.json").read_text())
+    examples = read_shard(run.shards / "plain" / "0000.npz")
+    assert table["examples"]["all"] == sum(table["kind"].values()) == len(examples)
+    assert table["middle tokens"]["sum"] == sum(len(e.tokens) - e.middle for e in examples)
 
 
 def example(size: int, value: int) -> Example:
@@ -129,10 +179,10 @@ def test_context_examples_come_from_the_servers_index_and_never_hold_the_answer(
 ) -> None:
     from training import context
 
-    corpus.build(recipe, run)
+    build.build(recipe, run)
     documents = list(corpus.read_documents(run.corpus / "train.jsonl"))
     tokeniser = fim.open_tokeniser(recipe, run)
-    settings = replace(recipe.fim, context_tokens=200)
+    settings = replace(recipe.fim, context_tokens=200, context_strategies={"default": 1.0})
     source = context.examples(settings, documents, tokeniser, random.Random(1))
     for item in [next(source) for _ in range(10)]:
         parts = [part for part in item.prompt if part.kind == "context"]

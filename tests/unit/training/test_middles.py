@@ -7,7 +7,8 @@ from collections import Counter
 
 import pytest
 
-from training.middles import Hole, Limits, boundary_at, choose, middle_of, parse
+from training.middles import Hole, Limits, boundary_at, choose, middle_of
+from training.syntax import parse
 
 TEXT = '''import os
 
@@ -29,7 +30,7 @@ class Reader:
 
 
 def holes(kind: str, count: int = 300) -> list[Hole]:
-    rng, source = random.Random(1), parse(TEXT)
+    rng, source = random.Random(1), parse(TEXT, "python")
     found = [choose(source, kind, Limits(), rng) for _ in range(count)]
     return [h for h in found if h is not None]
 
@@ -47,7 +48,7 @@ def test_middles_are_never_blank_nor_beyond_the_limits(kind: str) -> None:
 
 def test_a_long_block_is_not_asked_for_whole() -> None:
     body = "\n".join(f"    value_{i} = {i}" for i in range(40))
-    source, rng = parse(f"def long():\n{body}\n"), random.Random(2)
+    source, rng = parse(f"def long():\n{body}\n", "python"), random.Random(2)
     for _ in range(200):
         hole = choose(source, "fresh_line", Limits(), rng)
         assert hole is None or source.text[hole.start : hole.end].count("\n") < 12
@@ -71,12 +72,14 @@ def test_statement_rests_begin_inside_words_and_between_them() -> None:
     assert {"mid_token", "mid_line"} <= {h.boundary for h in holes("statement_rest")}
 
 
-def test_nothing_is_missing_behind_a_complete_statement() -> None:
+def test_nothing_is_missing_behind_a_complete_statement_or_header_and_at_the_end() -> None:
     chosen = holes("nothing")
-    assert chosen
-    for hole in chosen:
-        assert middle_of(TEXT, hole) == ""
-        assert TEXT[hole.end] == "\n"
+    assert {middle_of(TEXT, hole) for hole in chosen} == {""}
+    ends = {hole.end for hole in chosen}
+    assert len(TEXT) in ends
+    assert TEXT.index("def close(self):") + len("def close(self):") in ends
+    assert TEXT.index("self.closed = True") + len("self.closed = True") in ends
+    assert all(TEXT[end : end + 1] in ("\n", "") for end in ends)
 
 
 def test_closers_behind_the_hole_belong_to_the_middle_because_the_suffix_will_not_show_them() -> None:
@@ -99,7 +102,7 @@ def test_the_four_boundaries(before: str, after: str, boundary: str) -> None:
 
 
 def test_offsets_are_characters_also_behind_multi_byte_ones() -> None:
-    source = parse('name = "🙂é"\nvalue = compute(name)\n')
+    source = parse('name = "🙂é"\nvalue = compute(name)\n', "python")
     assert source.text[source.statements[0].start : source.statements[0].end].startswith(("name", "value"))
     assert {source.text[s.start : s.end] for s in source.statements} == {
         'name = "🙂é"',

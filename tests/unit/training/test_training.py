@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch", reason="needs the extra 'training' (torch, 
 pytest.importorskip("transformers", reason="needs the extra 'training' (torch, transformers)")
 
 from training import corpus, export, fim, model, quantisation, sft  # noqa: E402
+from training.corpus import build  # noqa: E402
 from training.evaluate import Answer, interval, score  # noqa: E402
 from training.holes import EvaluationHole, make_holes  # noqa: E402
 from training.recipe import Recipe, Run  # noqa: E402
@@ -20,7 +21,7 @@ from training.recipe import Recipe, Run  # noqa: E402
 
 @pytest.fixture
 def ready(recipe: Recipe, run: Run) -> Run:
-    corpus.build(recipe, run)
+    build.build(recipe, run)
     fim.build(recipe, run)
     return run
 

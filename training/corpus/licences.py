@@ -53,13 +53,20 @@ def licence_of(metadata: Message, licence_texts: Iterable[str]) -> tuple[str, st
     for pattern, name in _FREE_TEXT:
         if pattern.match(text):
             return name, "License field"
-    for body in licence_texts:
+    name = licence_of_text(licence_texts)
+    return (name, "licence file") if name else ("", "none found")
+
+
+def licence_of_text(texts: Iterable[str]) -> str:
+    """The licence that the first known text among ``texts`` is, "" for a copyleft one or none."""
+    for body in texts:
         if COPYLEFT.search(body[:400]):
-            return "", "licence file"
+            return ""
+        flat = " ".join(body[:3000].split())
         for opening, name in _TEXTS:
-            if opening in body[:1500]:
-                return name, "licence file"
-    return "", "none found"
+            if opening in flat:
+                return name
+    return ""
 
 
 def allowed(licence: str, allow_list: Iterable[str]) -> bool:
