@@ -14,7 +14,8 @@ from collections.abc import Callable
 from mellum_lsp.completion.cache import Anchor, Entry, anchor_of
 from mellum_lsp.completion.generated import Collector, Generated
 from mellum_lsp.completion.outcome import Timings, TokenCounts
-from mellum_lsp.completion.plans import Planned, Planner
+from mellum_lsp.completion.planned import Planned
+from mellum_lsp.completion.plans import Planner
 from mellum_lsp.completion.settings import CompletionSettings
 from mellum_lsp.completion.stop import Stop, StopPolicy
 from mellum_lsp.domain import Caret

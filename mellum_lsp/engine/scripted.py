@@ -190,22 +190,24 @@ class ScriptedEngine:
         self._loaded = None
 
     def _evaluate(self, request: GenerateRequest) -> GenerationStats:
-        """Counts as a KV cache would: what the document's last prompt began with is reused."""
+        """Counts as a KV cache would: what the last prompt of any document began with is reused."""
         parts = [_prompt_tokens(part) for part in request.parts]
         prompt = [token for part in parts for token in part]
-        before = self._evaluated.get(request.document, [])
-        reused = 0
-        for old, new in zip(before, prompt, strict=False):
-            if old != new:
-                break
-            reused += 1
+        common = max((_common(known, prompt) for known in self._evaluated.values()), default=0)
+        reused = max(0, min(common, len(prompt) - 1))
         self._evaluated[request.document] = prompt
         return GenerationStats(
             prompt_tokens=len(prompt),
-            reused_tokens=min(reused, max(0, len(prompt) - 1)),
-            evaluated_tokens=len(prompt) - min(reused, max(0, len(prompt) - 1)),
+            reused_tokens=reused,
+            evaluated_tokens=len(prompt) - reused,
             part_tokens=tuple(len(part) for part in parts),
         )
+
+
+def _common(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many tokens two prompts have in common at their beginning."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _prompt_tokens(part: Part) -> list[str]:

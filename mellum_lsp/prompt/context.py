@@ -17,22 +17,29 @@ def context_files(chunks: Sequence[ScoredChunk]) -> tuple[ContextFile, ...]:
 
 
 def select(
-    chunks: Iterable[ScoredChunk], tokens: int, cost: Callable[[ContextFile], int]
+    chunks: Iterable[ScoredChunk],
+    tokens: int,
+    cost: Callable[[ContextFile], int],
+    held: Sequence[ScoredChunk] = (),
 ) -> tuple[ScoredChunk, ...]:
-    """The best ``chunks`` (given best first) whose files cost at most ``tokens`` together.
+    """The best ``chunks`` (given best first) whose files, with what is ``held``, cost at most ``tokens``.
 
     A chunk that does not fit is passed over for a smaller one behind it.
     """
+    by_path: dict[str, list[Chunk]] = {}
+    for scored in held:
+        by_path.setdefault(scored.chunk.path, []).append(scored.chunk)
+    costs = {path: cost(ContextFile(path, file_text(of_file))) for path, of_file in by_path.items()}
     taken: list[ScoredChunk] = []
-    costs: dict[str, int] = {}
     for scored in chunks:
         path = scored.chunk.path
-        of_file = [other.chunk for other in taken if other.chunk.path == path]
+        of_file = by_path.get(path, [])
         if any(_holds(other, scored.chunk) for other in of_file):
             continue
         cost_of_file = cost(ContextFile(path, file_text([*of_file, scored.chunk])))
         if sum(costs.values()) - costs.get(path, 0) + cost_of_file <= tokens:
             taken.append(scored)
+            by_path[path] = [*of_file, scored.chunk]
             costs[path] = cost_of_file
     return tuple(taken)
 

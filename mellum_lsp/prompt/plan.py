@@ -14,7 +14,7 @@ from mellum_lsp.domain import Caret, Chunk, Marker, Prompt, ScoredChunk
 from mellum_lsp.prompt.budget import Budget, Capacity, PlanSettings, full_budget, micro_budget
 from mellum_lsp.prompt.context import context_files, select
 from mellum_lsp.prompt.dialects.base import ContextFile, Dialect
-from mellum_lsp.prompt.windows import Count, Geometry, Window, cut, fit, longest_tail
+from mellum_lsp.prompt.windows import Count, Geometry, Window, cut, end_of_lines, fit, longest_tail
 
 __all__ = [
     "Budget",
@@ -64,6 +64,27 @@ class Plan:
         """The prompt for ``caret``; within the budget as long as the plan `still_fits` it."""
         return self.dialect.render(self.path, self.window(caret), self.context)
 
+    def cost_of(self, count: Count) -> Callable[[ContextFile], int]:
+        """What one more file of context adds to the prompt, in tokens."""
+        render, path = self.dialect.render, self.path
+        without = prompt_tokens(render(path, _EMPTY, ()), count)
+        return lambda file: prompt_tokens(render(path, _EMPTY, (file,)), count) - without
+
+    def may_hold(self, chunk: Chunk, caret: Caret) -> bool:
+        """Whether a chunk adds anything: one of the caret's own file must stand outside the window.
+
+        Also outside of what the window will show when the caret moves down while the plan lasts. What does
+        not stand in the document (any more) adds nothing but confusion.
+        """
+        if chunk.path != caret.path:
+            return True
+        window = self.window(caret)
+        shown_from = caret.offset - len(window.prefix)
+        shown_until = caret.offset + len(window.closers) + len(window.suffix)
+        shown_until = end_of_lines(caret.text, shown_until, ANCHOR_LINES - 1)
+        lines = f"\n{chunk.text}\n"
+        return lines in f"\n{caret.text[:shown_from]}\n" or lines in f"\n{caret.text[shown_until:]}\n"
+
     def still_fits(self, caret: Caret) -> bool:
         """Whether this plan may serve ``caret``, or a new one is due.
 
@@ -72,8 +93,8 @@ class Plan:
         """
         if (caret.document, caret.path) != (self.made_at.document, self.made_at.path):
             return False
-        line = _line(caret)
-        if abs(line - _line(self.made_at)) >= ANCHOR_LINES or line < self.geometry.start_line:
+        line = line_of(caret)
+        if abs(line - line_of(self.made_at)) >= ANCHOR_LINES or line < self.geometry.start_line:
             return False
         if line == self.geometry.start_line and len(caret.line_before) < self.geometry.start_column:
             return False
@@ -83,30 +104,6 @@ class Plan:
             if self.tokens + typed + _RETOKENISED <= self.budget.total_tokens:
                 return True
         return prompt_tokens(self.render(caret), self.count) <= self.budget.total_tokens
-
-    def revised(
-        self, caret: Caret, found: Iterable[ScoredChunk], is_gone: Callable[[Chunk], bool] = lambda _: False
-    ) -> Plan:
-        """This plan without the chunks that are gone and with those of ``found`` that its free budget holds.
-
-        What stays keeps its place in the prompt, so that its KV cache does too; new files come behind it.
-        Returns the plan itself where nothing changes.
-        """
-        kept = tuple(scored for scored in self.chunks if not is_gone(scored.chunk))
-        paths = {scored.chunk.path for scored in kept}
-        new = [scored for scored in found if scored.chunk.path not in paths and scored not in self.chunks]
-        room = self.budget.total_tokens - self.budget.typing_tokens
-        base = replace(self, chunks=kept, context=_in_order(self.context, kept))
-        spent = prompt_tokens(base.render(caret), self.count)
-        spent_on_context = spent - prompt_tokens(replace(base, context=()).render(caret), self.count)
-        room = min(room - spent, self.budget.context_tokens - spent_on_context)
-        own_window = _lines_shown(caret, self.geometry)
-        new = [scored for scored in new if not _overlaps(scored.chunk, caret.path, own_window)]
-        added = select(new, room, _cost(self.dialect, self.path, self.count))
-        if not added and len(kept) == len(self.chunks):
-            return self
-        context = (*base.context, *context_files(added))
-        return _within_budget(replace(base, chunks=(*kept, *added), context=context), caret)
 
 
 def make_plan(
@@ -128,10 +125,9 @@ def make_plan(
     plan = Plan(budget, dialect, path, geometry, (), (), caret, caret, 0, count)
     spent = prompt_tokens(plan.render(caret), count)
     context_room = min(budget.total_tokens - budget.typing_tokens - spent, budget.context_tokens)
-    own_window = _lines_shown(caret, geometry)
-    others = [scored for scored in chunks if not _overlaps(scored.chunk, caret.path, own_window)]
-    held = select(others, context_room, _cost(dialect, path, count))
-    plan = _within_budget(replace(plan, chunks=held, context=context_files(held)), caret)
+    others = [scored for scored in chunks if plan.may_hold(scored.chunk, caret)]
+    held = select(others, context_room, plan.cost_of(count))
+    plan = within_budget(replace(plan, chunks=held, context=context_files(held)), caret)
     return replace(plan, count=asked)
 
 
@@ -145,26 +141,20 @@ def prompt_tokens(prompt: Prompt, count: Count) -> int:
     )
 
 
-def _within_budget(plan: Plan, caret: Caret) -> Plan:
-    """The plan with its tokens counted, without its last chunks where it would cost too much."""
+def within_budget(plan: Plan, caret: Caret) -> Plan:
+    """The plan with its tokens counted, without its least relevant chunks where it would cost too much."""
     while True:
         tokens = prompt_tokens(plan.render(caret), plan.count)
         if tokens <= plan.budget.total_tokens or not plan.chunks:
             return replace(plan, measured_at=caret, tokens=tokens)
         fewer = plan.chunks[:-1]
-        plan = replace(plan, chunks=fewer, context=_in_order(plan.context, fewer))
+        plan = replace(plan, chunks=fewer, context=in_order([file.path for file in plan.context], fewer))
 
 
-def _in_order(context: Iterable[ContextFile], chunks: Sequence[ScoredChunk]) -> tuple[ContextFile, ...]:
-    """The files of ``chunks`` in the order in which ``context`` has them."""
+def in_order(paths: Iterable[str], chunks: Sequence[ScoredChunk]) -> tuple[ContextFile, ...]:
+    """The files of ``chunks`` in the order of ``paths``."""
     files = {file.path: file for file in context_files(chunks)}
-    return tuple(files[file.path] for file in context if file.path in files)
-
-
-def _cost(dialect: Dialect, path: str, count: Count) -> Callable[[ContextFile], int]:
-    """What one more file of context adds to the prompt, in tokens."""
-    without = prompt_tokens(dialect.render(path, _EMPTY, ()), count)
-    return lambda file: prompt_tokens(dialect.render(path, _EMPTY, (file,)), count) - without
+    return tuple(files[path] for path in paths if path in files)
 
 
 def _shown_path(path: str, tokens: int, count: Count) -> str:
@@ -177,14 +167,6 @@ def _shown_path(path: str, tokens: int, count: Count) -> str:
     return path
 
 
-def _lines_shown(caret: Caret, geometry: Geometry) -> range:
-    """The lines (from 1) of the caret's file that the window shows."""
-    return range(geometry.start_line + 1, _line(caret) + geometry.lines_below + 2)
-
-
-def _overlaps(chunk: Chunk, path: str, lines: range) -> bool:
-    return chunk.path == path and chunk.start_line < lines.stop and chunk.end_line >= lines.start
-
-
-def _line(caret: Caret) -> int:
+def line_of(caret: Caret) -> int:
+    """The caret's line, from 0."""
     return caret.text.count("\n", 0, caret.offset)

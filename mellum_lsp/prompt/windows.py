@@ -185,6 +185,13 @@ def _fit_suffix(text: str, offset: int, tokens: int, count: Count) -> tuple[int,
     return lines_below, None
 
 
+def end_of_lines(text: str, offset: int, lines: int) -> int:
+    """Where the ``lines`` lines from ``offset`` on end, or the text."""
+    for _ in range(lines):
+        offset = _line_end(text, offset)
+    return offset
+
+
 def _line_end(text: str, offset: int) -> int:
     newline = text.find("\n", offset)
     return newline + 1 if newline >= 0 else len(text)

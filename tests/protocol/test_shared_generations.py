@@ -10,16 +10,11 @@ from lsp_client import LspClient, ServerError, at
 
 from mellum_lsp.completion.pipeline import Completer
 from mellum_lsp.completion.settings import CompletionSettings
-from mellum_lsp.domain import Caret, ScoredChunk
 from mellum_lsp.engine.scripted import Pause, ScriptedEngine
+from mellum_lsp.retrieval.project import ProjectIndex
 
 URI = "file:///project/a.py"
 INLINE, COMPLETION = "textDocument/inlineCompletion", "textDocument/completion"
-
-
-class NoContext:
-    def query(self, caret: Caret, limit: int = 24) -> list[ScoredChunk]:
-        return []
 
 
 @pytest.fixture
@@ -27,7 +22,7 @@ async def thinking(lab: Lab) -> asyncio.Event:
     """The engine says its answer once this is set."""
     event = asyncio.Event()
     lab.engine = ScriptedEngine(["answer", Pause(event), "(total)\n"])
-    lab.completer = Completer(lab.engine, NoContext(), CompletionSettings(gate=0))
+    lab.completer = Completer(lab.engine, ProjectIndex(), CompletionSettings(gate=0))
     return event
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from mellum_lsp.completion.pipeline import Completer
 from mellum_lsp.domain import Caret, Chunk, ScoredChunk
 from mellum_lsp.engine.interface import GenerateRequest
 from mellum_lsp.engine.scripted import ScriptedEngine, ScriptedGeneration
+
+from .no_context import NoContext
 
 BODY = "def add(a, b):\n    $0\n"
 
@@ -34,8 +36,8 @@ def text_before(request: GenerateRequest) -> str:
     return "".join(part.text for part in request.parts if part.kind == "prefix").removeprefix("<fim_prefix>")
 
 
-class KnowsAChunk:
-    def query(self, caret: Caret, limit: int = 24) -> Sequence[ScoredChunk]:
+class KnowsAChunk(NoContext):
+    def query(self, caret: Caret, limit: int = 24) -> list[ScoredChunk]:
         chunk = Chunk("util.py", 1, 2, "def helper(a):\n    return a\n")
         return [ScoredChunk(chunk, 0.5, "iou")]
 
@@ -44,11 +46,11 @@ class SlowContext(KnowsAChunk):
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
 
-    def query(self, caret: Caret, limit: int = 24) -> Sequence[ScoredChunk]:
+    def query(self, caret: Caret, limit: int = 24) -> list[ScoredChunk]:
         time.sleep(self.seconds)
         return super().query(caret, limit)
 
 
-class BrokenContext:
-    def query(self, caret: Caret, limit: int = 24) -> Sequence[ScoredChunk]:
+class BrokenContext(NoContext):
+    def query(self, caret: Caret, limit: int = 24) -> list[ScoredChunk]:
         raise RuntimeError("no index")

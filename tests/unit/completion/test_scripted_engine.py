@@ -41,12 +41,12 @@ async def test_no_tokens_only_warms() -> None:
     assert engine.generations[0].stats.evaluated_tokens > 0
 
 
-async def test_it_reuses_what_the_documents_last_prompt_began_with() -> None:
+async def test_it_reuses_what_the_last_prompt_of_any_document_began_with() -> None:
     engine = ScriptedEngine("")
     await text_of(engine, request("x = foo"))
     await text_of(engine, request("x = foo bar"))
-    await text_of(engine, request("x = foo bar", document="other"))
-    assert [generation.stats.reused_tokens for generation in engine.generations] == [0, 4, 0]
+    await text_of(engine, request("x = foo qux", document="other"))
+    assert [generation.stats.reused_tokens for generation in engine.generations] == [0, 4, 4]
 
 
 async def test_an_abort_ends_it_at_once() -> None:

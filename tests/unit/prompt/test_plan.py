@@ -9,53 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mellum_lsp.domain import Chunk, Part, Prompt, ScoredChunk, Segment, prompt_text
+from mellum_lsp.domain import Part, Prompt, ScoredChunk, Segment, prompt_text
 from mellum_lsp.prompt.dialects import NAMES, ContextFile, Dialect, by_name
 from mellum_lsp.prompt.dialects.mellum import Mellum
 from mellum_lsp.prompt.plan import ANCHOR_LINES, Budget, Plan, make_plan, prompt_tokens
 from mellum_lsp.prompt.windows import Window
 
 from .carets import COUNTS, Caret, caret_in, one_per_character, typed, words
+from .plans import budget, budgets, chunks, found, plan_for
 
 CODE = st.text(st.sampled_from("ab_ 1\n\n()[]{}\"'`.,=é😀"), max_size=300)
 KEYS = st.text(st.sampled_from("ab .,=()[]{}\"'`é😀"), max_size=12)
 DIALECTS = st.sampled_from([by_name(name) for name in NAMES])
 counts = st.sampled_from(COUNTS)
-chunks = st.lists(
-    st.builds(
-        lambda path, line, text, score: found(path, line, text, score),
-        st.sampled_from(["a.py", "b/c.py", "src/shapes.py"]),
-        st.integers(1, 60),
-        st.text(st.sampled_from("ab \n()"), max_size=60),
-        st.floats(0, 1),
-    ),
-    max_size=8,
-)
-
-
-def budget(
-    total: int, prefix: int | None = None, suffix: int | None = None, context: int | None = None
-) -> Budget:
-    return Budget(
-        total_tokens=total,
-        prefix_tokens=total // 2 if prefix is None else prefix,
-        suffix_tokens=total // 6 if suffix is None else suffix,
-        context_tokens=total if context is None else context,
-        keystroke_tokens=total // 4,
-        typing_tokens=total // 8,
-    )
-
-
-budgets = st.integers(24, 400).map(budget)
-
-
-def found(path: str, line: int, text: str, score: float = 0.5, scope: tuple[str, ...] = ()) -> ScoredChunk:
-    return ScoredChunk(Chunk(path, line, line + text.count("\n"), text, scope), score, "lines")
-
-
-def plan_for(marked: str, *context: ScoredChunk, total: int = 4000) -> tuple[Plan, Caret]:
-    caret = caret_in(marked)
-    return make_plan(caret, context, budget(total), Mellum(), one_per_character), caret
 
 
 def in_front_of_the_prefix(prompt: Prompt) -> list[Segment]:
@@ -166,9 +132,24 @@ class TestContext:
         assert [scored.chunk.path for scored in plan.chunks] == ["small.py"]
 
     def test_lines_that_the_window_shows_are_not_shown_again_as_context(self) -> None:
-        marked = "one\ntwo\n¦three\nfour\n"
-        plan, _ = plan_for(marked, found("src/shapes.py", 2, "two"), found("src/shapes.py", 90, "far away"))
-        assert [scored.chunk.start_line for scored in plan.chunks] == [90]
+        lines = [f"line {number}" for number in range(1, 200)]
+        own = [found("src/shapes.py", number, f"line {number}") for number in (2, 99, 106, 150, 190)]
+        marked = "\n".join([*lines[:99], "¦", *lines[99:]])
+        plan, caret = plan_for(marked, *own, total=400)
+        assert "line 99\n" in plan.window(caret).prefix and "line 106\n" in plan.window(caret).suffix
+        assert [one.chunk.start_line for one in plan.chunks] == [2, 150, 190]
+
+    def test_nor_are_lines_that_it_shows_when_the_caret_moves_down_a_little(self) -> None:
+        lines = [f"line {number}" for number in range(1, 60)]
+        plan, caret = plan_for("¦\n" + "\n".join(lines), total=300)
+        last_shown = plan.window(caret).suffix.count("\n") - 1
+        reach = last_shown + ANCHOR_LINES - 1
+        below = [found("src/shapes.py", 1, f"line {number}") for number in (reach, reach + 1)]
+        assert [plan.may_hold(one.chunk, caret) for one in below] == [False, True]
+
+    def test_a_chunk_of_the_file_itself_that_no_longer_stands_there_is_not_shown(self) -> None:
+        plan, _ = plan_for("x = ¦", found("src/shapes.py", 90, "as it was saved long ago"))
+        assert plan.chunks == ()
 
     def test_a_micro_budget_without_room_for_context_holds_none(self) -> None:
         caret = caret_in("x = ¦")
@@ -264,42 +245,6 @@ class TestStillFits:
         assert plan.geometry.start_column > 4000
         assert plan.still_fits(replace(caret, offset=caret.offset - 50))
         assert not plan.still_fits(replace(caret, offset=1000))
-
-
-class TestRevised:
-    def test_takes_up_new_chunks_behind_the_ones_it_holds(self) -> None:
-        plan, caret = plan_for("¦", found("old.py", 1, "old"))
-        revised = plan.revised(caret, [found("new.py", 1, "new"), *plan.chunks])
-        assert [file.path for file in revised.context] == ["old.py", "new.py"]
-        assert revised.tokens == prompt_tokens(revised.render(caret), one_per_character)
-
-    def test_drops_what_is_gone_and_leaves_the_rest_in_place(self) -> None:
-        plan, caret = plan_for("¦", found("a.py", 1, "a"), found("b.py", 1, "b"), found("c.py", 1, "c"))
-        revised = plan.revised(caret, (), is_gone=lambda chunk: chunk.path == "b.py")
-        assert [file.path for file in revised.context] == ["c.py", "a.py"]
-
-    def test_is_the_same_plan_where_nothing_changes(self) -> None:
-        plan, caret = plan_for("¦", found("a.py", 1, "a"))
-        assert plan.revised(caret, plan.chunks) is plan
-
-    def test_takes_up_nothing_that_does_not_fit(self) -> None:
-        plan, caret = plan_for("¦", found("a.py", 1, "a"), total=100)
-        assert plan.revised(caret, [found("b.py", 1, "b" * 100)]) is plan
-
-    def test_keeps_the_limit_for_context(self) -> None:
-        caret = caret_in("¦")
-        small = budget(400, context=30)
-        plan = make_plan(caret, [found("a.py", 1, "a" * 10)], small, Mellum(), one_per_character)
-        assert len(plan.chunks) == 1
-        assert plan.revised(caret, [found("b.py", 1, "b" * 10)]) is plan
-
-    @given(chunks, chunks, budgets, counts, st.sampled_from(["a.py", "b/c.py", ""]))
-    def test_keeps_the_budget(self, context, news, budget, count, gone) -> None:  # type: ignore[no-untyped-def]
-        caret = caret_in("def f(¦):\n    pass\n")
-        plan = make_plan(caret, context, budget, Mellum(), count)
-        revised = plan.revised(caret, news, lambda chunk: chunk.path == gone)
-        assert prompt_tokens(revised.render(caret), count) <= budget.total_tokens
-        assert all(scored.chunk.path != gone for scored in revised.chunks if scored not in news)
 
 
 class TestHitsWithRealCounts:
