@@ -11,7 +11,7 @@ from pathlib import Path
 from mellum_lsp.engine.interface import ModelMissing
 from mellum_lsp.models.catalog import CatalogModel, catalog, find
 from mellum_lsp.models.files import shipped_file
-from mellum_lsp.models.store import pulled, store_folder
+from mellum_lsp.models.store import all_pulled, pulled, store_folder
 
 EMBEDDED_MODEL = "nano-135m"
 ENVIRONMENT_VARIABLE = "MELLUM_LSP_MODEL"
@@ -26,15 +26,17 @@ class ModelChoice:
 
 
 def resolve(choice: str | None = None, environment: Mapping[str, str] | None = None) -> ModelChoice:
-    """The model for ``choice``: a path to a ``.gguf``, a name of the catalog, or nothing.
+    """The model for ``choice``: a path to a ``.gguf``, a name of the catalog or of the store, or nothing.
 
     Nothing chosen means the environment variable `ENVIRONMENT_VARIABLE`, and without it the embedded model.
-    Raises `ModelMissing` where no such file or name exists.
+    Raises `ModelMissing` where no such file or name exists, or the model is not here yet.
     """
     chosen = chosen_model(choice, environment)
     known = find(chosen)
     if known:
         return _embedded(known) if known.embedded else _from_store(known)
+    if stored := pulled(chosen.lower()):
+        return ModelChoice(chosen.lower(), stored)
     if looks_like_a_path(chosen):
         return _from_path(chosen)
     raise ModelMissing(f"there is no model called {chosen!r}.\nhint: {_suggestion(chosen)}")
@@ -73,8 +75,7 @@ def _from_store(model: CatalogModel) -> ModelChoice:
         raise ModelMissing(
             f"the model {model.name} has not been pulled: "
             f"there is no .gguf in {store_folder() / model.name}.\n"
-            f"hint: put a file of the hub's repository {model.repository} there, or give the path of a .gguf "
-            "that you have."
+            f"hint: mellum-lsp models pull {model.name}, or give the path of a .gguf that you have."
         )
     return ModelChoice(model.name, path)
 
@@ -93,7 +94,8 @@ def _from_path(chosen: str) -> ModelChoice:
 
 
 def _suggestion(chosen: str) -> str:
-    close = get_close_matches(chosen.lower(), [model.name for model in catalog()], n=3, cutoff=0.5)
+    names = [*(model.name for model in catalog()), *all_pulled()]
+    close = get_close_matches(chosen.lower(), names, n=3, cutoff=0.5)
     if close:
         return f"did you mean {' or '.join(close)}? The path of a .gguf file will do as well."
     return "see `mellum-lsp models list` for the names, or give the path of a .gguf file."

@@ -1,40 +1,36 @@
-"""``mellum-lsp models``: which models there are, and whether a file is one that can be served."""
+"""``mellum-lsp models list`` and ``show``."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Column, Table
 
-from mellum_lsp.cli.output import json_option, print_json, reported_failures
+from mellum_lsp.cli.output import json_option, print_json
+from mellum_lsp.engine.interface import EngineError
 from mellum_lsp.models.catalog import CatalogModel, catalog, find
 from mellum_lsp.models.hardware import Hardware, measure_hardware, memory_needed
-from mellum_lsp.models.resolve import embedded_model_path, resolve
-from mellum_lsp.models.store import pulled
+from mellum_lsp.models.resolve import embedded_model_path
+from mellum_lsp.models.store import all_pulled, origin_of, pulled
 
 PROMPT_CONTEXT_TOKENS = 4096
 """The context for which the memory need is told: what the engine makes room for when nothing is said."""
 
 
-@click.group()
-def models() -> None:
-    """Know the models: list, show, path, verify.
-
-    Example: mellum-lsp models list
-    """
-
-
-@models.command("list")
+@click.command("list")
 @json_option
 def list_models(as_json: bool) -> None:
-    """List the models that are known by name, whether they are here, and whether they fit this machine.
+    """List the models that are known by name or stored here, and whether they fit this machine's memory.
 
     Example: mellum-lsp models list --json
     """
     hardware = measure_hardware()
     rows = [_document(model, hardware) for model in catalog()]
+    rows += [_stored(name, path) for name, path in all_pulled().items() if find(name) is None]
     if as_json:
         print_json({"models": rows})
         return
@@ -57,76 +53,34 @@ def list_models(as_json: bool) -> None:
     for row in rows:
         if row["limits"]:
             console.print(f"[yellow]*[/] {row['name']}: {row['limits']}")
-    console.print("Any other GGUF can be served by its path: --model PATH.gguf")
+    console.print(
+        "Fetch one with `mellum-lsp models pull NAME` (or OWNER/REPOSITORY of the hub).\n"
+        "Any GGUF that you have can be served by its path: --model PATH.gguf"
+    )
 
 
-@models.command()
+@click.command()
 @click.argument("name")
 @json_option
 def show(name: str, as_json: bool) -> None:
-    """Show what is known of the catalogue's model NAME.
+    """Show what is known of the model NAME of the catalogue or of the store.
 
     Example: mellum-lsp models show nano-135m
     """
-    model = find(name)
-    if model is None:
-        known = ", ".join(entry.name for entry in catalog())
+    model, stored = find(name), pulled(name.lower())
+    if model:
+        row = _document(model, measure_hardware())
+    elif stored:
+        row = _stored(name.lower(), stored)
+    else:
+        known = ", ".join([*(entry.name for entry in catalog()), *all_pulled()])
         raise click.BadParameter(f"there is no model called {name!r}; there are {known}", param_hint="NAME")
-    row = _document(model, measure_hardware())
     if as_json:
         print_json(row)
         return
     for field, value in row.items():
         if value not in (None, ""):
             click.echo(f"{field:15} {value}")
-
-
-@models.command()
-@click.argument("name", required=False)
-@json_option
-def path(name: str | None, as_json: bool) -> None:
-    """Print the file that serves NAME (or that serves when no model is named).
-
-    Example: mellum-lsp models path
-    """
-    with reported_failures():
-        choice = resolve(name)
-    if as_json:
-        print_json({"name": choice.name, "path": choice.path})
-    else:
-        click.echo(choice.path)
-
-
-@models.command()
-@click.argument("name", required=False)
-@json_option
-def verify(name: str | None, as_json: bool) -> None:
-    """Check that the model NAME (a name or a path) is whole and of a kind that can be served.
-
-    Example: mellum-lsp models verify models/nano-135m.gguf
-    """
-    from mellum_lsp.engine.gguf import check_is_model, read_header
-    from mellum_lsp.prompt.dialects import Vocabulary, choose
-
-    with reported_failures():
-        choice = resolve(name)
-        header = read_header(choice.path)
-        check_is_model(header)
-    found = {
-        "name": choice.name,
-        "path": choice.path,
-        "architecture": header.architecture,
-        "dialect": choose(Vocabulary(header.markers, header.metadata)).name,
-        "tensors": header.tensors,
-        "bytes": header.file_bytes,
-    }
-    if as_json:
-        print_json(found)
-    else:
-        click.echo(
-            f"{choice.path} is whole: {header.architecture}, {header.tensors} tensors, "
-            f"dialect {found['dialect']}"
-        )
 
 
 def _document(model: CatalogModel, hardware: Hardware) -> dict[str, Any]:
@@ -153,3 +107,33 @@ def _document(model: CatalogModel, hardware: Hardware) -> dict[str, Any]:
         "memory_gb": None if need is None else round(need / 1e9, 2),
         "fits": None if need is None else need <= hardware.memory_bytes,
     }
+
+
+def _stored(name: str, path: Path) -> dict[str, Any]:
+    """The same of a model that is only in the store: fetched by its repository, or quantised here."""
+    from mellum_lsp.engine.gguf import read_header
+
+    origin = origin_of(name)
+    came = f"quantised here from {origin.quantized_from}" if origin and origin.quantized_from else ""
+    try:
+        context = int(_length(read_header(path).metadata) or 0)
+    except EngineError:
+        context = 0
+    return {
+        "name": name,
+        "title": came or (f"from {origin.repository}" if origin else "put here by hand"),
+        "path": path,
+        "repository": origin.repository if origin else "",
+        "dialect": "",
+        "licence": "",
+        "limits": "",
+        "context_tokens": context,
+        "parameters_billion": None,
+        "size_gb": round(path.stat().st_size / 1e9, 2),
+        "memory_gb": None,
+        "fits": None,
+    }
+
+
+def _length(metadata: Mapping[str, str]) -> str:
+    return next((value for key, value in metadata.items() if key.endswith(".context_length")), "")
