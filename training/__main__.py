@@ -16,9 +16,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("stage", choices=STAGES)
     parser.add_argument("--recipe", type=Path, required=True)
     parser.add_argument("--run", type=Path, help="run folder (default: runs/NAME)")
-    parser.add_argument("--minutes", type=float, help="sft: time budget instead of the recipe's")
+    parser.add_argument("--minutes", type=float, help="sft, evaluate: time budget")
     parser.add_argument("--device", default="cpu", help="sft: cpu or cuda")
     parser.add_argument("--holes", type=int, default=300, help="evaluate: how many holes")
+    parser.add_argument("--served", type=int, default=0, help="evaluate: holes through the server's pipeline")
     parser.add_argument("--model", action="append", default=[], metavar="NAME=PATH", help="evaluate: a GGUF")
     parser.add_argument("--threads", type=int, default=2, help="evaluate: threads of llama.cpp")
     options = parser.parse_args(arguments)
@@ -66,7 +67,13 @@ def run_stage(stage: str, recipe: Recipe, run: Run, options: argparse.Namespace)
         shipped = run.export / f"{recipe.name}-{recipe.export.ship}.gguf"
         models = dict(m.split("=", 1) for m in options.model) or {recipe.name: shipped}
         evaluate.evaluate(
-            recipe, run, {n: Path(p) for n, p in models.items()}, options.holes, options.threads
+            recipe,
+            run,
+            {name: Path(path) for name, path in models.items()},
+            options.holes,
+            options.threads,
+            options.served,
+            options.minutes if options.minutes is not None else float("inf"),
         )
 
 

@@ -31,6 +31,7 @@ class EvaluationHole:
     suffix: str
     closers: str
     middle: str
+    language: str = "python"
 
 
 def make_holes(documents: Sequence[Document], count: int, seed: int, tokens: Count) -> list[EvaluationHole]:
@@ -63,6 +64,7 @@ def make_holes(documents: Sequence[Document], count: int, seed: int, tokens: Cou
                 window.suffix,
                 window.closers,
                 document.text[hole.start : hole.end],
+                document.language,
             )
         )
     return holes

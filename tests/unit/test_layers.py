@@ -31,7 +31,17 @@ MAY_IMPORT = {
         "engine",
         "lsp",
     },
-    "training": {"domain", "workspace", "retrieval", "prompt"},
+    "bench": {
+        "domain",
+        "workspace",
+        "retrieval",
+        "prompt",
+        "completion",
+        "feedback",
+        "models",
+        "engine",
+    },
+    "training": {"domain", "workspace", "retrieval", "prompt", "completion", "engine", "bench"},
 }
 
 PURE = ("prompt", "completion/rules", "completion/stop.py", "completion/gate.py")

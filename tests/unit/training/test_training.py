@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from dataclasses import replace
 
 import numpy as np
@@ -14,8 +13,7 @@ pytest.importorskip("transformers", reason="needs the extra 'training' (torch, t
 
 from training import corpus, export, fim, model, quantisation, sft  # noqa: E402
 from training.corpus import build  # noqa: E402
-from training.evaluate import Answer, interval, score  # noqa: E402
-from training.holes import EvaluationHole, make_holes  # noqa: E402
+from training.holes import make_holes  # noqa: E402
 from training.recipe import Recipe, Run  # noqa: E402
 
 
@@ -118,17 +116,3 @@ def test_holes_are_the_same_for_the_same_seed_and_spread_over_packages(recipe: R
     first = make_holes(documents, 12, 1, tokeniser.count)
     assert first == make_holes(documents, 12, 1, tokeniser.count)
     assert first != make_holes(documents, 12, 2, tokeniser.count)
-
-
-def test_an_answer_is_right_with_its_closers_and_its_first_line_alone_counts_too() -> None:
-    hole = EvaluationHole("0", "p", "a.py", "node", "mid_line", "f(", "\n", ")", "a,\n  b")
-    assert score(hole, Answer("0", "a,\n  b)", True, 1)).exact
-    partly = score(hole, Answer("0", "a,\n  c)", False, 1))
-    assert (partly.first_line, partly.exact, partly.stopped) == (True, False, False)
-    assert 0.8 < partly.similarity < 1
-
-
-def test_an_interval_holds_its_mean() -> None:
-    rng = random.Random(1)
-    mean, low, high = interval([float(rng.random() < 0.3) for _ in range(200)])
-    assert low < mean < high
