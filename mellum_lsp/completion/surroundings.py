@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-from mellum_lsp.completion.lexing import CODE, PAIRS, State, scan
+from mellum_lsp.completion.lexing import CODE, PAIRS, State, opened_by, scan
 from mellum_lsp.completion.syntax import Syntax, syntax_of
 from mellum_lsp.domain import Caret
 from mellum_lsp.prompt.windows import closers_at
@@ -30,13 +30,15 @@ class Enclosure:
 
     ``provided``: ``here`` where its closer stands directly behind the caret (an editor may have put it
     there), ``later`` where it comes further on, ``no`` where it is still missing. ``indentation`` is that of
-    the line on which it was opened, which may be the caret's own.
+    the line on which it was opened, which may be the caret's own. ``strings`` counts the strings around what
+    it encloses, itself included.
     """
 
     closer: str
     provided: Literal["here", "later", "no"]
     indentation: int
     on_caret_line: bool
+    strings: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +99,15 @@ def _look_around(caret: Caret) -> Surroundings:
     truncated = offset + AFTER_CHARACTERS < len(text)
     inside = _open_at_end(before, syntax, start_state)
     # Where nothing ends the string that was just begun, what follows is code and not its content.
-    ends = not inside.state.multiline or _closes(text, offset, inside.state)
-    return _look(before, after, truncated, syntax, inside, inside.state if ends else CODE)
+    unended = any(s.multiline and not _closes(text, offset, s) for s in inside.state.chain() if not s.in_code)
+    return _look(before, after, truncated, syntax, inside, CODE if unended else inside.state)
 
 
 def _look(
     before: str, after: str, truncated: bool, syntax: Syntax, inside: _Inside, state_behind: State
 ) -> Surroundings:
     closers = closers_at(after, 0)
-    unopened = list(_unopened(after, syntax, state_behind))
+    unopened = list(_unopened(after, syntax, state_behind, before))
     line_before = before[before.rfind("\n") + 1 :]
     line_end = after.find("\n")
     line_after = after if line_end < 0 else after[:line_end]
@@ -149,9 +151,9 @@ def _state_at(text: str, start: int, syntax: Syntax) -> State:
     if start == 0:
         return CODE
     code = max(text.rfind(word, max(0, start - _MARGIN_CHARACTERS), start) for word in _AT_THE_MARGIN)
-    for delimiter in syntax.multiline:
+    for delimiter in (*syntax.multiline, *(opener for opener, closer in syntax.raw if opener == closer)):
         if (len(delimiter) == 3 or delimiter == "`") and text.count(delimiter, max(code, 0), start) % 2:
-            return State("string", delimiter, multiline=True)
+            return opened_by(delimiter, syntax)
     for opener, closer in syntax.block_comments:
         if text.rfind(opener, max(code, 0), start) > text.rfind(closer, max(code, 0), start):
             return State("block comment", closer, multiline=True)
@@ -163,10 +165,12 @@ def _closes(text: str, offset: int, state: State) -> bool:
 
     Delimiters of strings come in pairs, so an odd number of them begins with the end of ours.
     """
-    if state.kind == "string":
+    if state.heredoc:
+        return bool(re.search(rf"^[ \t]*{re.escape(state.until)}$", text[offset:], re.MULTILINE))
+    if state.kind == "string" and not state.raw:
         return text.count(state.until, offset) % 2 == 1
     end = text.find(state.until, offset)
-    opener = {"*/": "/*", "-}": "{-", "-->": "<!--", "]]": "--[["}.get(state.until, "")
+    opener = {"*/": "/*", "-}": "{-", "-->": "<!--", "]]": "[["}.get(state.until, "")
     begin = text.find(opener, offset) if opener else -1
     return end >= 0 and (begin < 0 or end < begin)
 
@@ -180,27 +184,31 @@ class _Inside(NamedTuple):
 
 
 def _open_at_end(before: str, syntax: Syntax, state: State) -> _Inside:
-    stack: list[tuple[Enclosure, int]] = []
     caret_line = before.rfind("\n") + 1
     line_state = state
+    stack: list[tuple[Enclosure, int]] = []
+
+    def push(closer: str, offset: int, inside: State) -> None:
+        indentation = _indentation_at(before, offset)
+        stack.append((Enclosure(closer, "no", indentation, offset >= caret_line, inside.strings), offset))
+
+    if not state.in_code:
+        push(state.until, 0, state)
     for event in scan(before, syntax, state):
         if event.kind == "open":
-            enclosure = _enclosure(PAIRS[event.text], before, event.offset, caret_line)
-            stack.append((enclosure, event.offset))
+            push(PAIRS[event.text], event.offset, event.state)
+        elif event.kind in ("string", "comment") and event.state.until != "\n":
+            push(event.state.until, event.offset, event.state)
         elif event.kind == "close":
             same = [i for i, (enclosure, _) in enumerate(stack) if enclosure.closer == event.text]
             del stack[same[-1] if same else len(stack) :]  # what lies inside was never closed
         state = event.state
+        while stack and stack[-1][0].strings > state.strings:
+            stack.pop()  # the string is over, and so is what was opened in it
         if event.offset < caret_line:
             line_state = state
-    open_brackets = [e for e, offset in stack if not _was_forgotten(e, before, offset, syntax)]
-    if state.kind in ("string", "block comment"):
-        open_brackets.append(_enclosure(state.until, before, len(before), caret_line))
-    return _Inside(state, line_state, tuple(open_brackets))
-
-
-def _enclosure(closer: str, before: str, offset: int, caret_line: int) -> Enclosure:
-    return Enclosure(closer, "no", _indentation_at(before, offset), offset >= caret_line)
+    still_open = [e for e, offset in stack if not _was_forgotten(e, before, offset, syntax)]
+    return _Inside(state, line_state, tuple(still_open))
 
 
 def _was_forgotten(enclosure: Enclosure, before: str, offset: int, syntax: Syntax) -> bool:
@@ -209,6 +217,8 @@ def _was_forgotten(enclosure: Enclosure, before: str, offset: int, syntax: Synta
     Unfinished code is what people type in. Braces are another matter: lines in them may stand anywhere.
     """
     if enclosure.on_caret_line or (enclosure.closer == "}" and not syntax.colon_blocks):
+        return False
+    if enclosure.closer not in (")", "]", "}"):
         return False
     lines = before[offset:].split("\n")[1:]
     return any(
@@ -229,18 +239,21 @@ class _Closer(NamedTuple):
     indentation: int | None
 
 
-def _unopened(after: str, syntax: Syntax, state: State) -> Iterator[_Closer]:
-    depth = 0
-    inside = not state.in_code
-    for event in scan(after, syntax, state):
-        if event.kind == "newline":
-            inside = inside and not event.state.in_code
-        elif event.kind == "open":
-            depth += 1
-        elif event.kind == "close" and depth:
-            depth -= 1
-        elif event.kind == "close" or (event.kind in ("string end", "comment end") and inside):
-            inside = False
+def _unopened(after: str, syntax: Syntax, state: State, before: str) -> Iterator[_Closer]:
+    opened: list[int] = []
+    around = state.strings
+    """How many strings around the caret are not over yet."""
+    for event in scan(after, syntax, state, before):
+        strings, state = state.strings, event.state
+        if event.kind == "open":
+            opened.append(strings)
+        elif event.kind == "newline":
+            around = min(around, state.strings)
+            opened = [depth for depth in opened if depth <= state.strings]
+        elif event.kind == "close" and opened:
+            opened.pop()
+        elif event.kind == "close" or (event.kind in ("string end", "comment end") and strings <= around):
+            around = min(around, state.strings)
             line_start = after.rfind("\n", 0, event.offset) + 1
             begins_line = line_start > 0 and not after[line_start : event.offset].strip()
             yield _Closer(
