@@ -12,6 +12,7 @@ import sys
 import click
 
 from mellum_lsp import __version__
+from mellum_lsp.cli.bench import bench
 from mellum_lsp.cli.complete import complete
 from mellum_lsp.cli.demo import demo
 from mellum_lsp.cli.doctor import doctor
@@ -29,7 +30,7 @@ def cli() -> None:
     """
 
 
-for command in (serve, complete, index, models, doctor, demo):
+for command in (serve, complete, index, models, doctor, demo, bench):
     cli.add_command(command)
 
 

@@ -30,6 +30,7 @@ MAY_IMPORT = {
         "models",
         "engine",
         "lsp",
+        "bench",
     },
     "bench": {
         "domain",

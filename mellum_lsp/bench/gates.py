@@ -1,0 +1,94 @@
+"""The same answers behind every threshold of the gate, and how well the model knows when it is right.
+
+A generation without a gate, its probabilities recorded, says what any gate would have shown: the gate only
+ever cuts. So the whole trade-off costs one generation a hole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from mellum_lsp.bench.answers import Answer
+from mellum_lsp.bench.holes import Place
+from mellum_lsp.bench.scores import Shown, judged, shown
+from mellum_lsp.bench.statistics import Estimate, mean
+from mellum_lsp.completion.settings import CompletionSettings
+from mellum_lsp.domain import Trigger
+
+THRESHOLDS = (0.0, *(round(0.05 * step, 2) for step in range(1, 19)), 0.92, 0.95, 0.97, 0.99)
+BINS = 10
+
+Asked = Sequence[tuple[Place, Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class AtGate:
+    """What a gate does. ``shown`` is the share of the holes at which something is shown, ``right`` the share
+    of those that are fully right; characters are means per hole, silence counting none."""
+
+    threshold: float
+    shown: Estimate
+    right: Estimate
+    right_characters: Estimate
+    wrong_characters: Estimate
+
+
+class Bin(NamedTuple):
+    """Drafts whose joint probability lies in one tenth: the mean of that, and the share that was right."""
+
+    predicted: float
+    observed: Estimate
+
+
+def at_gate(asked: Asked, settings: CompletionSettings, threshold: float) -> AtGate:
+    """What the server shows of the answers while the user types."""
+    seen = [seen_at(place, answer, settings, threshold) for place, answer in asked]
+    there = [one for one in seen if one]
+    return AtGate(
+        threshold,
+        mean([float(one is not None) for one in seen]),
+        mean([float(one.right) for one in there]),
+        mean([float(one.right_characters) if one else 0.0 for one in seen]),
+        mean([float(one.wrong_characters) if one else 0.0 for one in seen]),
+    )
+
+
+def seen_at(place: Place, answer: Answer, settings: CompletionSettings, threshold: float) -> Shown | None:
+    """What a user who types sees of an answer behind a gate."""
+    behind = replace(settings, gate=threshold)
+    return shown(place, judged(place, answer.generated(), behind, Trigger.AUTOMATIC))
+
+
+def curve(asked: Asked, settings: CompletionSettings) -> list[AtGate]:
+    """The whole trade-off."""
+    return [at_gate(asked, settings, threshold) for threshold in THRESHOLDS]
+
+
+def calibration(asked: Asked, settings: CompletionSettings) -> list[Bin]:
+    """Predicted against observed, of whole drafts without a gate; tenths without any draft are left out."""
+    drafts = [seen_at(place, answer, settings, 0.0) for place, answer in asked]
+    tenths: list[list[Shown]] = [[] for _ in range(BINS)]
+    for draft in drafts:
+        if draft:
+            tenths[min(BINS - 1, int(draft.probability * BINS))].append(draft)
+    return [
+        Bin(sum(one.probability for one in tenth) / len(tenth), mean([float(one.right) for one in tenth]))
+        for tenth in tenths
+        if tenth
+    ]
+
+
+def lowest_gate(points: Sequence[AtGate], right: float, least_shown: int = 20) -> AtGate | None:
+    """The point that shows most while at least ``right`` of what it shows is right; None where none does.
+
+    Points that show fewer than ``least_shown`` holes prove nothing.
+    """
+    good = [one for one in points if one.right.value >= right and one.right.n >= least_shown]
+    return max(good, key=lambda one: one.shown.value, default=None)
+
+
+def best_gate(points: Sequence[AtGate]) -> AtGate:
+    """The point whose right characters outweigh its wrong ones most."""
+    return max(points, key=lambda one: one.right_characters.value - one.wrong_characters.value)

@@ -1,0 +1,311 @@
+"""Which spans of a project's files to remove: by syntax, the same for the same seed.
+
+Three kinds, told apart by what a server is asked for. *Single-line*: the caret stands on a fresh line, behind
+a token or within a word, and the rest of the line is missing; half of the time the brackets that an editor
+closes by itself still stand behind the caret. *Block*: a statement of several lines, or what its first line
+opens. *Mid-line*: an expression within a line that goes on behind it.
+
+A *cross-file hole* needs a name that is defined in another file of the project and occurs nowhere in the
+caret's own window: from the file alone it can only be guessed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from itertools import cycle
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from mellum_lsp.bench.project import Project, code_files
+from mellum_lsp.bench.syntax import Outline, Span, definitions, outline
+from mellum_lsp.domain import Caret, Trigger
+from mellum_lsp.retrieval.definitions import imported_names
+from mellum_lsp.retrieval.strategies import end_of_first_lines, start_of_last_lines
+from mellum_lsp.retrieval.tokens import identifiers
+from mellum_lsp.workspace.languages import find_language
+
+Kind = Literal["single-line", "block", "mid-line"]
+Boundary = Literal["line", "token", "word"]
+"""Where the caret stands: on a line with nothing before it, behind a token, or within a word."""
+
+KINDS: tuple[Kind, ...] = ("single-line", "block", "single-line", "mid-line")
+"""The order in which kinds are taken: half are single lines."""
+
+WINDOW_LINES = (64, 32)
+"""The caret's own window: so many lines before and behind its own; no plan shows more of the suffix."""
+
+_LONGEST_BLOCK_LINES = 12
+_LONGEST_BLOCK_CHARACTERS = 700
+_SHORTEST_LINE = 8
+_SHORTEST_REST = 4
+_LONGEST_LINE = 160
+_PIECE_CHARACTERS = (4, 80)
+_FEW_FILES = 3
+"""A name that more files define is nobody's name in particular."""
+_TRIES = 300
+_HOLES_PER_FILE = 6
+_TWO_WORDS = re.compile(r"[a-z0-9][A-Z]|[^_]_[^_]")
+_CLOSERS = {")": "(", "]": "[", "}": "{"}
+_TRAILING_CLOSERS = re.compile(r"[)\]}]+[;,]?$")
+_GOES_ON = re.compile(r"[\w{:=+*/<>&|?-]")
+
+
+class NoHoles(Exception):  # noqa: N818 - says what happened
+    """A project offers no place to remove anything from."""
+
+
+class Hole(msgspec.Struct, frozen=True):
+    """``text[start:end]`` of a file is removed. ``id`` changes with the file's text.
+
+    ``needs`` are the names that make it a cross-file hole, in the order of the text; empty where it is none.
+    """
+
+    id: str
+    project: str
+    path: str
+    language: str
+    kind: Kind
+    boundary: Boundary
+    start: int
+    end: int
+    needs: tuple[str, ...] = ()
+
+    @property
+    def is_cross_file(self) -> bool:
+        return bool(self.needs)
+
+
+class Place(NamedTuple):
+    """A hole in its file as the user has it: open. ``middle`` is the text that stood there."""
+
+    hole: Hole
+    caret: Caret
+    middle: str
+
+    def caret_for(self, trigger: Trigger) -> Caret:
+        """The caret as an editor asks by itself, or as a user does."""
+        return replace(self.caret, trigger=trigger)
+
+
+def place_of(project: Project, hole: Hole) -> Place:
+    """The hole in its file, the text in it removed."""
+    text = project.files[hole.path]
+    caret = project.caret(hole.path, text[: hole.start] + text[hole.end :], hole.start)
+    return Place(hole, caret, text[hole.start : hole.end])
+
+
+def choose_holes(project: Project, count: int, seed: int = 0) -> list[Hole]:
+    """The first ``count`` of the project's holes; half of them cross-file, as far as there are such.
+
+    More holes of the same project and seed begin with the same ones. Raises `NoHoles` where there are none.
+    """
+    found: list[Hole] = []
+    for hole in all_holes(project, seed):
+        if len(found) >= count:
+            break
+        found.append(hole)
+    if not found:
+        raise NoHoles(
+            f"no place for a hole was found in the {len(project.files)} indexed files of {project.root}.\n"
+            "hint: name a folder with source code that is neither ignored nor all tests."
+        )
+    return found
+
+
+def all_holes(project: Project, seed: int) -> Iterator[Hole]:
+    """Endless in principle; ends where the project offers no more."""
+    rng = random.Random(f"holes {seed}")
+    chooser = _Chooser(project)
+    used: set[tuple[str, int]] = set()
+    per_file: dict[str, int] = defaultdict(int)
+    vain = 0
+    in_turns = [(kind, cross_file) for cross_file in (True, False) for kind in KINDS]
+    for kind, cross_file in cycle(in_turns):
+        for _ in range(_TRIES):
+            hole = chooser.draw(kind, rng)
+            if hole is None or hole.is_cross_file is not cross_file or (hole.path, hole.start) in used:
+                continue
+            if per_file[hole.path] >= _HOLES_PER_FILE:
+                continue
+            used.add((hole.path, hole.start))
+            per_file[hole.path] += 1
+            vain = 0
+            yield hole
+            break
+        else:
+            vain += 1
+            if vain >= len(in_turns):
+                return
+
+
+class _Chooser:
+    """Draws single holes from a project's code."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._paths = code_files(project.files)
+        self._weights = [len(project.files[path]) ** 0.5 for path in self._paths]
+        self._defined = _defined_by_file(project.files)
+        self._files_defining: dict[str, int] = defaultdict(int)
+        for names in self._defined.values():
+            for name in names:
+                self._files_defining[name] += 1
+        self._outline = lru_cache(maxsize=None)(self._read)
+
+    def draw(self, kind: Kind, rng: random.Random) -> Hole | None:
+        """One hole of ``kind``, None where this throw found none."""
+        if not self._paths:
+            return None
+        path = rng.choices(self._paths, self._weights)[0]
+        source = self._outline(path)
+        span = _SPANS[kind](source, rng)
+        if span is None or not source.text[span.start : span.end].strip():
+            return None
+        language = find_language(path)
+        key = f"{path}\0{span.start}\0{span.end}\0{source.text}"
+        return Hole(
+            id=hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:12],
+            project=self._project.name,
+            path=path,
+            language=language.id if language else "plaintext",
+            kind=kind,
+            boundary=_boundary(source.text, span.start),
+            start=span.start,
+            end=span.end,
+            needs=self._needs(path, source, span),
+        )
+
+    def _read(self, path: str) -> Outline:
+        language = find_language(path)
+        assert language is not None
+        return outline(self._project.files[path], language)
+
+    def _needs(self, path: str, source: Outline, span: Span) -> tuple[str, ...]:
+        text = source.text
+        names = [w.text for w in source.words if span.start <= w.start < span.end]
+        own = self._defined.get(path, frozenset())
+        foreign = [
+            n for n in dict.fromkeys(names) if 0 < self._files_defining[n] <= _FEW_FILES and n not in own
+        ]
+        if not foreign:
+            return ()
+        before = text[start_of_last_lines(text, span.start, WINDOW_LINES[0]) : span.start]
+        behind = text[span.end : end_of_first_lines(text, span.end, WINDOW_LINES[1])]
+        seen = identifiers(before) | identifiers(behind)
+        imported = imported_names(text)
+        return tuple(n for n in foreign if n not in seen and (n in imported or _TWO_WORDS.search(n)))
+
+    def _is_of_few_files(self, name: str) -> bool:
+        return 0 < self._files_defining.get(name, 0) <= _FEW_FILES
+
+
+def _defined_by_file(files: Mapping[str, str]) -> dict[str, frozenset[str]]:
+    found: dict[str, frozenset[str]] = {}
+    for path in code_files(files):
+        language = find_language(path)
+        assert language is not None
+        found[path] = frozenset(definitions(files[path], language))
+    return found
+
+
+def _single_line(source: Outline, rng: random.Random) -> Span | None:
+    statement = _pick(source.statements, rng)
+    if statement is None:
+        return None
+    line = source.text[statement.start : statement.end]
+    if "\n" in line or not _SHORTEST_LINE <= len(line) <= _LONGEST_LINE:
+        return None
+    start = statement.start
+    if rng.random() < 0.7:
+        caret = _edge_within(source, statement, rng)
+        if caret is None:
+            return None
+        start = caret
+        if rng.random() < 0.25:
+            start = _into_word(source, caret, rng)
+    end = statement.end
+    if rng.random() < 0.5:
+        end -= len(_left_by_an_editor(source.text[start:end]))
+    return Span(start, end) if end - start >= _SHORTEST_REST else None
+
+
+def _block(source: Outline, rng: random.Random) -> Span | None:
+    statement = _pick(source.statements, rng)
+    if statement is None:
+        return None
+    text = source.text[statement.start : statement.end]
+    lines = text.split("\n")
+    if not 2 <= len(lines) <= _LONGEST_BLOCK_LINES or len(text) > _LONGEST_BLOCK_CHARACTERS:
+        return None
+    if not all(line.strip() for line in lines):
+        return None
+    start = statement.start
+    if rng.random() < 0.6:
+        start += len(lines[0].rstrip())
+    return Span(start, statement.end)
+
+
+def _mid_line(source: Outline, rng: random.Random) -> Span | None:
+    piece = _pick(source.pieces, rng)
+    if piece is None:
+        return None
+    shortest, longest = _PIECE_CHARACTERS
+    line_end = source.text.find("\n", piece.end)
+    rest = source.text[piece.end : line_end if line_end >= 0 else len(source.text)]
+    if not shortest <= piece.end - piece.start <= longest or not _GOES_ON.search(rest) or _is_word(rest[0]):
+        return None
+    return piece
+
+
+_SPANS = {"single-line": _single_line, "block": _block, "mid-line": _mid_line}
+
+
+def _pick(spans: Sequence[Span], rng: random.Random) -> Span | None:
+    return rng.choice(spans) if spans else None
+
+
+def _edge_within(source: Outline, statement: Span, rng: random.Random) -> int | None:
+    """The beginning of a token inside a statement, which leaves something to be said."""
+    first = bisect_right(source.edges, statement.start)
+    last = bisect_left(source.edges, statement.end - _SHORTEST_REST)
+    return source.edges[rng.randrange(first, last)] if last > first else None
+
+
+def _into_word(source: Outline, offset: int, rng: random.Random) -> int:
+    """Some characters into the word that begins at ``offset``, where one does."""
+    word = source.word_starts.get(offset)
+    return offset + rng.randint(1, min(4, len(word.text) - 1)) if word and len(word.text) > 2 else offset
+
+
+def _left_by_an_editor(rest: str) -> str:
+    """The closers at the end of ``rest`` that it does not open itself, with a ``;`` behind them."""
+    match = _TRAILING_CLOSERS.search(rest)
+    if match is None:
+        return ""
+    kept = ""
+    for position in range(match.start(), len(rest)):
+        closer = rest[position]
+        opener = _CLOSERS.get(closer)
+        if opener and rest[:position].count(opener) <= rest[:position].count(closer):
+            kept = rest[position:]
+            break
+    return kept
+
+
+def _boundary(text: str, offset: int) -> Boundary:
+    if not text[text.rfind("\n", 0, offset) + 1 : offset].strip():
+        return "line"
+    within = offset < len(text) and _is_word(text[offset]) and _is_word(text[offset - 1])
+    return "word" if within else "token"
+
+
+def _is_word(character: str) -> bool:
+    return character.isalnum() or character == "_"

@@ -1,0 +1,100 @@
+"""Plots of measurements, as SVG to be inlined or as PNG. Needs the extra ``reports``."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mellum_lsp.bench.gates import AtGate, Bin
+from mellum_lsp.bench.statistics import Estimate
+
+_SIZE_INCHES = (7.0, 4.2)
+
+
+def bars(values: Mapping[str, Estimate], label: str) -> Any:
+    """One bar with its interval for each of ``values``."""
+    figure, axes = _figure(height=1.0 + 0.42 * len(values))
+    names = list(values)[::-1]
+    numbers = [values[name] for name in names]
+    spread = [[n.value - n.low for n in numbers], [n.high - n.value for n in numbers]]
+    axes.barh(names, [n.value for n in numbers], xerr=spread, capsize=3, color="#6c8ebf", ecolor="#333")
+    axes.set_xlabel(label)
+    axes.grid(axis="x", alpha=0.3)
+    return figure
+
+
+def trade_off(curves: Mapping[str, Sequence[AtGate]]) -> Any:
+    """The share of shown suggestions that is right over the share of holes at which one is shown."""
+    figure, axes = _figure()
+    for name, points in curves.items():
+        points = [point for point in points if point.right.n]
+        axes.plot(
+            [100 * p.shown.value for p in points],
+            [100 * p.right.value for p in points],
+            "o-",
+            ms=3,
+            label=name,
+        )
+        for point in points[::4]:
+            place = (100 * point.shown.value, 100 * point.right.value)
+            axes.annotate(
+                f"{point.threshold:g}", place, textcoords="offset points", xytext=(3, 4), fontsize=7
+            )
+    axes.set_xlabel("holes at which something is shown, %")
+    axes.set_ylabel("of these fully right, %")
+    axes.set_xlim(0, 100)
+    axes.set_ylim(0, 100)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    return figure
+
+
+def reliability(calibrations: Mapping[str, Sequence[Bin]]) -> Any:
+    """The observed share of right drafts over the predicted joint probability, with intervals."""
+    figure, axes = _figure()
+    axes.plot([0, 1], [0, 1], color="#999", lw=1, ls="--", label="perfectly calibrated")
+    for name, bins in calibrations.items():
+        observed = [one.observed for one in bins]
+        spread = [[o.value - o.low for o in observed], [o.high - o.value for o in observed]]
+        drafts = sum(o.n for o in observed)
+        axes.errorbar(
+            [one.predicted for one in bins],
+            [o.value for o in observed],
+            yerr=spread,
+            fmt="o-",
+            ms=4,
+            capsize=2,
+            label=f"{name} ({drafts} drafts)",
+        )
+    axes.set_xlabel("joint probability of the draft, predicted")
+    axes.set_ylabel("share fully right, observed")
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    return figure
+
+
+def svg(figure: Any) -> str:
+    """The image as an ``<svg>`` element, the same for the same figure."""
+    import matplotlib
+
+    buffer = io.StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": "mellum", "svg.fonttype": "none"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
+
+
+def save_png(figure: Any, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=130, metadata={"Software": None})
+
+
+def _figure(height: float = _SIZE_INCHES[1]) -> tuple[Any, Any]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(_SIZE_INCHES[0], height), layout="constrained")
+    return figure, figure.add_subplot()

@@ -1,0 +1,194 @@
+"""A summary told three ways: as a JSON document, as Markdown tables and as an HTML page with plots."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import msgspec
+
+from mellum_lsp.bench import plots
+from mellum_lsp.bench.gates import AtGate
+from mellum_lsp.bench.page import Page
+from mellum_lsp.bench.statistics import Estimate
+from mellum_lsp.bench.summary import Difference, Figures, Gates, Summary
+
+Table = tuple[Sequence[str], list[list[str]]]
+"""Headers and rows."""
+
+_SHOWN_GATES = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
+"""The points of the trade-off that a table has room for."""
+
+
+def document(summary: Summary) -> dict[str, Any]:
+    """Everything, as JSON takes it. An estimate is ``{"value", "low", "high", "n"}``."""
+    return {
+        "holes": summary.holes,
+        "projects": list(summary.projects),
+        "figures": [
+            {
+                **_variant(one),
+                "group": one.group,
+                **{name: _estimate(value) for name, value in one.values.items()},
+                "supplied": _estimate(one.supplied),
+                "milliseconds": one.milliseconds,
+            }
+            for one in summary.figures
+        ],
+        "differences": [
+            {
+                **_variant(one),
+                "against": {"model": one.against.model, "context": one.against.context},
+                "group": one.group,
+                "chrf_ratio": _estimate(one.chrf),
+                "exact_difference": _estimate(one.exact),
+            }
+            for one in summary.differences
+        ],
+        "gates": [
+            {
+                **_variant(one),
+                "group": one.group,
+                "default": _at_gate(one.default),
+                "curve": [_at_gate(point) for point in one.curve],
+                "calibration": [
+                    {"predicted": bin_.predicted, "observed": _estimate(bin_.observed)}
+                    for bin_ in one.calibration
+                ],
+            }
+            for one in summary.gates
+        ],
+        "recommendation": {"settings": dict(summary.advice), "reasons": list(summary.reasons)},
+    }
+
+
+def quality_table(figures: Iterable[Figures]) -> Table:
+    """Quality without a gate; shares in percent."""
+    headers = (
+        *("model", "context", "holes", "n", "exact", "first line", "chrF++", "similarity", "right lines"),
+        *("ended", "needed names supplied"),
+    )
+    rows = [
+        [
+            *(one.variant.model, one.variant.context, one.group, str(one.values["exact"].n)),
+            percent(one.values["exact"]),
+            percent(one.values["first_line"]),
+            number(one.values["chrf"]),
+            percent(one.values["similarity"]),
+            percent(one.values["right_lines"]),
+            percent(one.values["ended"]),
+            percent(one.supplied) if one.supplied.n else "",
+        ]
+        for one in figures
+    ]
+    return headers, rows
+
+
+def difference_table(differences: Iterable[Difference]) -> Table:
+    """What a context or a model brings against another, on the same holes."""
+    headers = ("model", "context", "against", "holes", "n", "chrF++", "exact, points")
+    rows = [
+        [
+            *(one.variant.model, one.variant.context, one.against.name, one.group, str(one.chrf.n)),
+            percent(one.chrf, signed=True),
+            percent(one.exact, signed=True),
+        ]
+        for one in differences
+    ]
+    return headers, rows
+
+
+def gate_table(gates: Iterable[Gates]) -> Table:
+    """The trade-off in figures; the gate of the settings is marked."""
+    headers = ("model", "context", "holes", "gate", "shown", "of these right", "characters right", "wrong")
+    rows = []
+    for one in gates:
+        points = [point for point in one.curve if point.threshold in _SHOWN_GATES]
+        if one.default.threshold not in _SHOWN_GATES:
+            points = sorted([*points, one.default], key=lambda point: point.threshold)
+        for point in points:
+            mark = " (default)" if point.threshold == one.default.threshold else ""
+            rows.append(
+                [
+                    *(one.variant.model, one.variant.context, one.group, f"{point.threshold:g}{mark}"),
+                    percent(point.shown),
+                    percent(point.right) if point.right.n else "",
+                    number(point.right_characters),
+                    number(point.wrong_characters),
+                ]
+            )
+    return headers, rows
+
+
+def markdown(table: Table) -> str:
+    """The table as Markdown."""
+    headers, rows = table
+    lines = [_row(headers), _row(["---"] * len(headers)), *(_row(row) for row in rows)]
+    return "\n".join(lines)
+
+
+def html(summary: Summary, title: str) -> str:
+    """One page that works offline."""
+    page = Page(title)
+    page.text(
+        f"{summary.holes} spans were removed from {', '.join(summary.projects)} and completed again. Figures "
+        "are means; in brackets is the interval that holds them at 95% confidence (bootstrap over holes)."
+    )
+    page.heading("What to set")
+    page.code(json.dumps(dict(summary.advice), indent=2))
+    page.items(summary.reasons)
+    page.heading("Quality without a gate")
+    page.table(*quality_table(one for one in summary.figures if one.group in ("all", "cross-file")))
+    for group in ("all", "cross-file"):
+        values = {one.variant.name: one.values["chrf"] for one in summary.figures if one.group == group}
+        if values:
+            page.figure(plots.svg(plots.bars(values, f"chrF++, {group} holes")), f"chrF++, {group} holes")
+    if summary.differences:
+        page.heading("Against each other, on the same holes")
+        page.table(*difference_table(summary.differences))
+    page.heading("Behind the gate")
+    overall = [one for one in summary.gates if one.group == "all"]
+    if overall:
+        page.table(*gate_table(overall))
+        curves = {one.variant.name: one.curve for one in overall}
+        page.figure(plots.svg(plots.trade_off(curves)), "What each gate shows, and how much of it is right")
+        calibrations = {one.variant.name: one.calibration for one in overall}
+        page.figure(
+            plots.svg(plots.reliability(calibrations)), "How well the models know when they are right"
+        )
+    page.heading("By kind of hole and language")
+    page.table(*quality_table(one for one in summary.figures if one.group not in ("all", "cross-file")))
+    page.table(*gate_table(one for one in summary.gates if one.group != "all"))
+    return page.html
+
+
+def percent(estimate: Estimate, signed: bool = False) -> str:
+    """A share in percent with its interval."""
+    form = "{:+.0f}" if signed else "{:.0f}"
+    value, low, high = (form.format(100 * part) for part in estimate[:3])
+    return f"{value}% [{low}, {high}]"
+
+
+def number(estimate: Estimate) -> str:
+    return f"{estimate.value:.1f} [{estimate.low:.1f}, {estimate.high:.1f}]"
+
+
+def _variant(one: Figures | Difference | Gates) -> dict[str, Any]:
+    return msgspec.structs.asdict(one.variant)
+
+
+def _estimate(estimate: Estimate) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in estimate._asdict().items()}
+
+
+def _at_gate(point: AtGate) -> dict[str, Any]:
+    return {
+        name: _estimate(Estimate(*value)) if isinstance(value, tuple) else value
+        for name, value in asdict(point).items()
+    }
+
+
+def _row(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"

@@ -1,0 +1,156 @@
+"""``python tests/benchmarks/holes.py COMMAND DIR``: the holes benchmark on the repositories of holes.toml.
+
+DIR holds each repository's files in a folder named like the repository, as of the commit in holes.toml.
+
+``recall`` asks no model: which share of the names that cross-file holes need stands in the prompt's project
+context, by each mix of strategies. ``answer`` lets models complete the holes and keeps what they say;
+``report`` prints the tables of docs/quality.md. All are the same for the same seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+import tomllib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mellum_lsp.bench.answers import Variant, read_holes, write_holes
+from mellum_lsp.bench.holes import Hole, all_holes, choose_holes, place_of
+from mellum_lsp.bench.project import Project
+from mellum_lsp.bench.runner import Run
+from mellum_lsp.bench.statistics import mean, mean_difference
+from mellum_lsp.domain import Trigger
+from mellum_lsp.engine.llama import LlamaEngine
+from mellum_lsp.engine.settings import EngineSettings
+from mellum_lsp.prompt.dialects.mellum import Mellum
+from mellum_lsp.prompt.plan import Capacity, PlanSettings, full_budget, make_plan
+from mellum_lsp.retrieval.ranking import RankSettings
+from mellum_lsp.retrieval.tokens import identifiers
+
+REPOSITORIES = tomllib.loads((Path(__file__).parent / "holes.toml").read_text(encoding="utf-8"))["repository"]
+CHARACTERS_PER_TOKEN = 3.3
+"""Of code, roughly, for counting without a model."""
+
+
+def projects(folder: Path) -> Iterator[Project]:
+    """Every repository of the list; raises `SystemExit` where one is not there."""
+    for repository in REPOSITORIES:
+        root = folder / repository["github"].partition("/")[2]
+        if not root.is_dir():
+            raise SystemExit(
+                f"error: {root} is missing\n"
+                f"hint: unpack {repository['github']} at {repository['commit']} there"
+            )
+        yield Project.read(root)
+
+
+def recall(folder: Path, mixes: Sequence[str], count: int, seed: int, context_tokens: int) -> None:
+    """Prints the share of needed names in the project context of the plan, by repository and in all."""
+    capacity = Capacity(8192, 450.0, 100.0)
+    budget = full_budget(capacity, PlanSettings(context_tokens=context_tokens))
+    shares: dict[str, list[float]] = {mix: [] for mix in mixes}
+    for project in projects(folder):
+        index = project.index()
+        holes = first_cross_file(project, count, seed)
+        rows: dict[str, list[float]] = {mix: [] for mix in mixes}
+        spent = dict.fromkeys(mixes, 0.0)
+        for hole in holes:
+            caret = place_of(project, hole).caret_for(Trigger.INVOKED)
+            with project.opened(index, caret):
+                for mix in mixes:
+                    begun = time.perf_counter()
+                    chunks = index.query(caret, settings=RankSettings.of(mix))
+                    spent[mix] += time.perf_counter() - begun
+                    plan = make_plan(caret, chunks, budget, Mellum(), count_roughly)
+                    there = identifiers("\n".join(file.text for file in plan.context))
+                    rows[mix].append(sum(name in there for name in hole.needs) / len(hole.needs))
+        print(f"{project.name}: {len(holes)} cross-file holes", flush=True)
+        for mix, values in rows.items():
+            milliseconds = 1000 * spent[mix] / max(1, len(holes))
+            print(f"  {mix:50} {mean(values).value:.3f}  {milliseconds:5.1f} ms", flush=True)
+            shares[mix] += values
+    print(f"all: {len(shares[mixes[0]])}")
+    for mix, values in shares.items():
+        recalled, more = mean(values), mean_difference(values, shares[mixes[0]])
+        print(
+            f"  {mix:50} {recalled.value:.3f} [{recalled.low:.3f}, {recalled.high:.3f}]"
+            f"  {more.value:+.3f} [{more.low:+.3f}, {more.high:+.3f}]"
+        )
+
+
+def first_cross_file(project: Project, count: int, seed: int) -> list[Hole]:
+    found: list[Hole] = []
+    for hole in all_holes(project, seed):
+        if hole.is_cross_file:
+            found.append(hole)
+        if len(found) >= count:
+            break
+    return found
+
+
+def count_roughly(text: str) -> int:
+    return int(len(text) / CHARACTERS_PER_TOKEN) + 1 if text else 0
+
+
+def answer(options: argparse.Namespace) -> bool:
+    """Has every model answer what is missing; False where ``--minutes`` were over before."""
+    deadline = time.monotonic() + 60 * options.minutes
+    for project in projects(options.folder):
+        holes = kept_holes(project, options)
+        run = Run(project, holes, options.out / project.name, deadline=deadline)
+        for model in options.model:
+            variants = [Variant(model.stem, mix, options.context_tokens) for mix in options.context]
+            if not asyncio.run(answer_with(run, variants, model)):
+                return False
+    return True
+
+
+def kept_holes(project: Project, options: argparse.Namespace) -> list[Hole]:
+    """The project's holes, chosen once: its files stand still at their commit."""
+    path = options.out / project.name / f"holes-{options.count}-{options.seed}.jsonl"
+    if not path.exists():
+        write_holes(path, choose_holes(project, options.count, options.seed))
+    return read_holes(path)
+
+
+async def answer_with(run: Run, variants: Sequence[Variant], model: Path) -> bool:
+    engine = LlamaEngine(model, EngineSettings(threads=2), None, model.stem)
+    last = ""
+
+    def tell(done: int, total: int) -> None:
+        nonlocal last
+        last = f"{run.project.name}, {model.stem}: {done} of {total}"
+
+    try:
+        finished = await run.answer(variants, engine, tell)
+    finally:
+        await engine.close()
+    print(last, flush=True)
+    return finished
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("command", choices=["recall", "answer", "report"])
+    parser.add_argument("folder", type=Path, metavar="DIR")
+    parser.add_argument("--out", type=Path, help="where the answers are kept")
+    parser.add_argument("--model", type=Path, action="append", default=[], help="a .gguf")
+    parser.add_argument("--context", action="append", help="a mix of strategies, as RankSettings.of reads it")
+    parser.add_argument("--count", type=int, default=40, help="holes of each repository")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--context-tokens", type=int, default=1024)
+    parser.add_argument("--minutes", type=float, default=600, help="end early; the next run goes on")
+    options = parser.parse_args()
+    options.context = options.context or ["none", "default"]
+    if options.command == "recall":
+        recall(options.folder, options.context, options.count, options.seed, options.context_tokens)
+    elif options.command == "answer" and not answer(options):
+        raise SystemExit(3)
+
+
+if __name__ == "__main__":
+    main()
