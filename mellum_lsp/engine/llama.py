@@ -1,7 +1,7 @@
-"""The engine as the server uses it: llama.cpp in a child process of its own.
+"""The engine as the server uses it: llama.cpp in another process, shared with other servers or our own.
 
 A crash of native code costs a restart instead of the editor's session, decoding never holds the server's
-interpreter lock, and a model can be unloaded completely.
+interpreter lock, a model can be unloaded completely, and many servers need no more memory than one.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import contextlib
 import itertools
 import logging
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from mellum_lsp.domain import Marker, Part
 from mellum_lsp.engine import messages
 from mellum_lsp.engine.count_cache import CountCache
+from mellum_lsp.engine.engine_log import EngineLog
 from mellum_lsp.engine.generation import LlamaGeneration
 from mellum_lsp.engine.gguf import check_exists
 from mellum_lsp.engine.interface import (
@@ -26,21 +27,29 @@ from mellum_lsp.engine.interface import (
     GenerateRequest,
     ModelError,
     ModelInfo,
+    RequestInvalid,
 )
+from mellum_lsp.engine.link import Link
 from mellum_lsp.engine.pending import Pending
-from mellum_lsp.engine.process import EngineProcess
+from mellum_lsp.engine.process import start_own
 from mellum_lsp.engine.restarts import Restarts
-from mellum_lsp.engine.settings import EngineSettings
+from mellum_lsp.engine.settings import EngineSettings, Lifetime
 
 log = logging.getLogger(__name__)
 
 OnProgress = Callable[[float], None]
+Launch = Callable[[Path, EngineSettings, messages.Hello, EngineLog], Awaitable[Link]]
+"""Finds an engine that serves a model, or starts one: `process.start_own`, `shared.join_or_start` …
+
+Raises `OSError` where none can be started, `EngineCrashed` with a sentence where it ended too soon.
+"""
 
 
 class LlamaEngine:
     """Implements `interface.Engine`. ``log_file`` gets what llama.cpp prints; None discards it.
 
-    ``name`` is what the user calls the model, by default what the file calls itself.
+    ``name`` is what the user calls the model, by default what the file calls itself. ``launch`` decides whose
+    engine it is, ``lifetime`` how long it may outlive its use.
     """
 
     def __init__(
@@ -49,13 +58,17 @@ class LlamaEngine:
         settings: EngineSettings | None = None,
         log_file: Path | None = None,
         name: str = "",
+        launch: Launch = start_own,
+        lifetime: Lifetime | None = None,
     ) -> None:
         self._model = model.absolute()
         self._name = name
         self._settings = settings or EngineSettings()
         self._log_file = log_file
+        self._launch = launch
+        self._hello = messages.Hello(messages.PROTOCOL, "", lifetime or Lifetime())
         self._info: ModelInfo | None = None
-        self._process: EngineProcess | None = None
+        self._link: Link | None = None
         self._starting: asyncio.Task[ModelInfo] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -72,12 +85,12 @@ class LlamaEngine:
 
     @property
     def pid(self) -> int | None:
-        return self._process.pid if self._process else None
+        return self._link.pid if self._link else None
 
     async def start(self, on_progress: OnProgress | None = None) -> ModelInfo:
         if self._closed:
             raise _closed_error()
-        if self._process and self._info:
+        if self._link and self._info:
             return self._info
         if self._starting is None:
             self._starting = asyncio.create_task(self._load(), name="engine load")
@@ -111,8 +124,8 @@ class LlamaEngine:
             must_begin_with=_sendable(request.must_begin_with),
         )
         self._pending.add_generation(message, generation)
-        if self._process:
-            self._process.send(message)
+        if self._link:
+            self._send(self._link, message)
         else:
             self._spawn(self._start_and_send(message))
         return generation
@@ -133,9 +146,9 @@ class LlamaEngine:
             self._starting.cancel()
             with contextlib.suppress(asyncio.CancelledError, EngineError):
                 await self._starting
-        process, self._process = self._process, None
-        if process:
-            await process.end()
+        link, self._link = self._link, None
+        if link:
+            await link.end()
         self._pending.fail_counts(_closed_error())
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -145,16 +158,23 @@ class LlamaEngine:
     async def _load(self) -> ModelInfo:
         check_exists(self._model)
         self._refuse_known_failures()
-        process = await self._start_process()
         try:
-            info = await self._wait_until_ready(process)
-        except BaseException:
-            await process.end()
-            raise
+            link = await self._connect()
+            try:
+                info = await self._wait_until_ready(link)
+            except BaseException:
+                await link.end()
+                raise
+        except EngineCrashed as error:
+            self._restarts.crashed(time.monotonic())
+            raise EngineCrashed(
+                f"while loading {self._model}, {error}\n"
+                "hint: the next request tries again; where that fails too, try another model"
+            ) from error
         if self._name:
             info = replace(info, name=self._name)
-        self._info, self._process = info, process
-        self._spawn(self._read(process))
+        self._info, self._link = info, link
+        self._spawn(self._read(link))
         return info
 
     def _loaded(self, task: asyncio.Task[ModelInfo]) -> None:
@@ -179,20 +199,20 @@ class LlamaEngine:
         stat = self._model.stat()
         return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
-    async def _start_process(self) -> EngineProcess:
+    async def _connect(self) -> Link:
         try:
-            return await EngineProcess.start(self._model, self._settings, self._log_file)
+            return await self._launch(self._model, self._settings, self._hello, EngineLog(self._log_file))
         except OSError as error:
             raise EngineError(
                 f"the engine's process cannot be started: {error}\nhint: check memory and process limits"
             ) from error
 
-    async def _wait_until_ready(self, process: EngineProcess) -> ModelInfo:
+    async def _wait_until_ready(self, link: Link) -> ModelInfo:
         while True:
-            match await process.receive():
+            match await link.receive():
                 case messages.Loading(fraction):
                     self._report(fraction)
-                case messages.Ready(protocol, info) if protocol == messages.PROTOCOL:
+                case messages.Ready(info):
                     return info
                 case messages.LoadFailed(error, text):
                     failure = messages.to_exception(error, text)
@@ -200,13 +220,9 @@ class LlamaEngine:
                         self._model_error = self._identity(), failure
                     raise failure
                 case None:
-                    self._restarts.crashed(time.monotonic())
-                    raise EngineCrashed(
-                        f"while loading {self._model}, {await process.explain_end()}\n"
-                        "hint: the next request tries again; where that fails too, try another model"
-                    )
+                    raise EngineCrashed(await link.explain_end())
                 case other:
-                    raise EngineError(f"the engine began with {other!r}\nhint: reinstall mellum-lsp")
+                    raise EngineError(f"the engine said {other!r} too soon\nhint: reinstall mellum-lsp")
 
     def _report(self, fraction: float) -> None:
         for listener in self._listeners:
@@ -223,13 +239,19 @@ class LlamaEngine:
         except EngineError as error:
             self._pending.fail(message.id, error)
             return
-        if self._process and self._pending.wants(message.id):
-            self._process.send(message)
+        if self._link and self._pending.wants(message.id):
+            self._send(self._link, message)
+
+    def _send(self, link: Link, message: messages.Generate | messages.Count) -> None:
+        try:
+            link.send(message)
+        except RequestInvalid as error:
+            self._pending.fail(message.id, error)
 
     def _abort(self, request_id: int) -> None:
-        if self._process:
+        if self._link:
             self._pending.abort(request_id)
-            self._process.send(messages.Abort(request_id))
+            self._link.send(messages.Abort(request_id))
         else:
             self._pending.end_as_aborted(request_id)
 
@@ -237,11 +259,11 @@ class LlamaEngine:
         """Ask the engine, and once more where it crashes meanwhile: counting is hardly ever the cause."""
         for last_attempt in (False, True):
             await self.start()
-            if self._process is None:
+            if self._link is None:
                 continue
             request_id = next(self._ids)
             answer = self._pending.add_count(request_id)
-            self._process.send(messages.Count(request_id, [_sendable(text) for text in texts]))
+            self._send(self._link, messages.Count(request_id, [_sendable(text) for text in texts]))
             try:
                 return await answer
             except EngineCrashed:
@@ -249,26 +271,39 @@ class LlamaEngine:
                     raise
         raise EngineCrashed("the engine's process ended unexpectedly\nhint: the next request starts another")
 
-    async def _read(self, process: EngineProcess) -> None:
+    async def _read(self, link: Link) -> None:
+        in_order = False
         try:
-            while message := await process.receive():
-                if isinstance(message, messages.Finished):
+            while message := await link.receive():
+                if isinstance(message, messages.Ending):
+                    in_order = True
+                elif isinstance(message, messages.Finished):
                     self._restarts.served()
                     self._note_speeds(message)
                 self._pending.settle(message)
         except Exception:
             log.exception("the engine's stream cannot be read; the engine is ended")
-        if self._process is process:
-            await self._note_crash(process)
+        if self._link is link:
+            await (self._note_end(link) if in_order else self._note_crash(link))
 
-    async def _note_crash(self, process: EngineProcess) -> None:
-        text = f"{await process.explain_end()}\nhint: the next request starts another engine"
-        if self._process is not process:
+    async def _note_end(self, link: Link) -> None:
+        """The engine ended because nobody asked for anything; what was asked at that very moment is asked of
+        the next one."""
+        self._link = None
+        await link.end()
+        self._ask_again(EngineCrashed("the engine has ended\nhint: the next request starts another"))
+
+    async def _note_crash(self, link: Link) -> None:
+        text = f"{await link.explain_end()}\nhint: the next request starts another engine"
+        if self._link is not link:
             return  # closed by ourselves
         log.warning("%s", text)
-        self._process = None
+        self._link = None
         self._restarts.crashed(time.monotonic())
-        for unstarted in self._pending.crashed(EngineCrashed(text)):
+        self._ask_again(EngineCrashed(text))
+
+    def _ask_again(self, error: EngineCrashed) -> None:
+        for unstarted in self._pending.crashed(error):
             self._spawn(self._start_and_send(unstarted))
 
     def _note_speeds(self, message: messages.Finished) -> None:

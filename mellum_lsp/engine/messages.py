@@ -1,8 +1,9 @@
 """What goes between a server and its engine: msgpack structures in length-prefixed frames.
 
 The same frames serve a pair of pipes and a socket that several servers share: every request carries an id
-that its answers repeat, and the engine begins by saying which protocol it speaks. New fields go to the end
-of a structure, with a default; anything else needs a new `PROTOCOL`.
+that its answers repeat. A server begins with `Hello`, the engine answers with `Welcome`, then tells of its
+model: `Loading` …, `Ready` or `LoadFailed`. New fields go to the end of a structure, with a default;
+anything else needs a new `PROTOCOL`.
 """
 
 from __future__ import annotations
@@ -15,12 +16,24 @@ import msgspec
 from mellum_lsp.domain import Marker
 from mellum_lsp.engine import interface
 from mellum_lsp.engine.interface import EngineError, GenerationStats, ModelInfo
+from mellum_lsp.engine.settings import Lifetime
 
-PROTOCOL = 2
+PROTOCOL = 3
 
 LENGTH = struct.Struct(">I")
 """In front of every frame: the number of bytes that follow."""
-MAX_FRAME_BYTES = 1 << 28
+MAX_FRAME_BYTES = 1 << 24
+"""The longest prompt of any model has a tenth of this."""
+
+
+class Hello(msgspec.Struct, tag=True, array_like=True, frozen=True):
+    """Server to engine, first of all: which protocol it speaks, the secret of the place where one is needed,
+    and how long the engine may outlive its use, see `settings.Lifetime`. Answer: `Welcome`, or the connection
+    ends."""
+
+    protocol: int
+    secret: str
+    lifetime: Lifetime
 
 
 class Generate(msgspec.Struct, tag=True, array_like=True, frozen=True):
@@ -52,6 +65,13 @@ class Count(msgspec.Struct, tag=True, array_like=True, frozen=True):
     texts: list[str]
 
 
+class Welcome(msgspec.Struct, tag=True, array_like=True, frozen=True):
+    """Engine to server, first of all: the protocol and the process that serves."""
+
+    protocol: int
+    pid: int
+
+
 class Loading(msgspec.Struct, tag=True, array_like=True, frozen=True):
     """Engine to server: the fraction of the model that is loaded."""
 
@@ -61,7 +81,6 @@ class Loading(msgspec.Struct, tag=True, array_like=True, frozen=True):
 class Ready(msgspec.Struct, tag=True, array_like=True, frozen=True):
     """Engine to server: the model is loaded; requests are welcome from now on."""
 
-    protocol: int
     info: ModelInfo
 
 
@@ -118,8 +137,24 @@ class Counted(msgspec.Struct, tag=True, array_like=True, frozen=True):
     counts: list[int]
 
 
-ToEngine = Generate | Abort | Count
-FromEngine = Loading | Ready | LoadFailed | Started | Prefilled | Generated | Finished | Failed | Counted
+class Ending(msgspec.Struct, tag=True, array_like=True, frozen=True):
+    """Engine to server: nobody has asked for anything for long, so the engine ends. No answer is missing."""
+
+
+ToEngine = Hello | Generate | Abort | Count
+FromEngine = (
+    Welcome
+    | Loading
+    | Ready
+    | LoadFailed
+    | Started
+    | Prefilled
+    | Generated
+    | Finished
+    | Failed
+    | Counted
+    | Ending
+)
 
 _encoder = msgspec.msgpack.Encoder()
 _to_engine: msgspec.msgpack.Decoder[ToEngine] = msgspec.msgpack.Decoder(ToEngine)
@@ -127,10 +162,15 @@ _from_engine: msgspec.msgpack.Decoder[FromEngine] = msgspec.msgpack.Decoder(From
 
 
 def frame(message: ToEngine | FromEngine) -> bytes:
-    """The message as it goes over the wire, length in front."""
+    """The message as it goes over the wire, length in front. Raises `RequestInvalid` for one too large."""
     buffer = bytearray(LENGTH.size)
     _encoder.encode_into(message, buffer, LENGTH.size)
-    LENGTH.pack_into(buffer, 0, len(buffer) - LENGTH.size)
+    length = len(buffer) - LENGTH.size
+    if length > MAX_FRAME_BYTES:
+        raise interface.RequestInvalid(
+            f"a request of {length:,} bytes is too large\nhint: no model has so much context; plan less"
+        )
+    LENGTH.pack_into(buffer, 0, length)
     return bytes(buffer)
 
 

@@ -1,4 +1,4 @@
-"""The engine's process as its server sees it: started, spoken to, ended."""
+"""An engine of our own: a child process that we start, speak to over pipes, and end."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import IO
 
 import msgspec
 
-from mellum_lsp.engine import messages
+from mellum_lsp.engine.engine_log import EngineLog
+from mellum_lsp.engine.interface import EngineCrashed
+from mellum_lsp.engine.link import Link
+from mellum_lsp.engine.messages import Hello
 from mellum_lsp.engine.settings import EngineSettings
 
 SPIN_COUNT = "500"
@@ -23,62 +25,20 @@ The runtime's default is 300,000. That is fastest on an idle machine (135M model
 against 10.1), but beside two busy processes, a build for instance, the threads wait for each other by
 burning the very time that they lack: 530 ms a token on average, single tokens up to 3 s, against 27 ms.
 """
-_LARGEST_LOG_BYTES = 2_000_000
 _SECONDS_TO_END = 1.0
 
 
-class EngineProcess:
+class OwnEngine(Link):
     """A running child. It ends by itself when we do: its stdin is a pipe that only we hold open."""
 
-    def __init__(self, process: asyncio.subprocess.Process, log_file: Path | None):
+    def __init__(self, process: asyncio.subprocess.Process, log: EngineLog) -> None:
         assert process.stdin and process.stdout
+        super().__init__(process.stdout, process.stdin, log)
         self._process = process
-        self._stdin = process.stdin
-        self._stdout = process.stdout
-        self._log_file = log_file
-
-    @classmethod
-    async def start(cls, model: Path, settings: EngineSettings, log_file: Path | None) -> EngineProcess:
-        """Start a child that loads ``model``. Raises `OSError` where no process can be started."""
-        with _open_log(log_file) as log:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-P",  # never import from the working directory: it belongs to the user's project
-                "-m",
-                "mellum_lsp.engine.child",
-                "--model",
-                str(model),
-                "--settings",
-                msgspec.json.encode(settings).decode(),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                cwd=model.parent,
-                env={"GOMP_SPINCOUNT": SPIN_COUNT, **os.environ},
-            )
-        return cls(process, log_file)
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def send(self, message: messages.ToEngine) -> None:
-        """Send without waiting. A child that has ended is noticed by `receive`."""
-        if not self._stdin.is_closing():
-            self._stdin.write(messages.frame(message))
-
-    async def receive(self) -> messages.FromEngine | None:
-        """The next message, None once the child has ended."""
-        try:
-            prefix = await self._stdout.readexactly(messages.LENGTH.size)
-            body = await self._stdout.readexactly(messages.body_length(prefix))
-        except (asyncio.IncompleteReadError, ConnectionError):
-            return None
-        return messages.decode_from_engine(body)
 
     async def end(self) -> None:
         """Close the child's stdin and see that it ends, within about a second."""
-        self._stdin.close()
+        self._writer.close()
         try:
             await asyncio.wait_for(self._process.wait(), _SECONDS_TO_END)
         except TimeoutError:
@@ -89,24 +49,61 @@ class EngineProcess:
     async def explain_end(self) -> str:
         """What became of a child whose stream has ended, in a sentence, with the place of its log."""
         await self.end()
-        code = self._process.returncode or 0
-        how = f"killed by {_signal_name(-code)}" if code < 0 else f"exit code {code}"
-        where = f"its log is {self._log_file}" if self._log_file else "it kept no log"
-        return f"the engine's process ended unexpectedly ({how}); {where}"
+        return self._log.explain(ended_unexpectedly(self._process.returncode))
+
+
+async def start_own(model: Path, settings: EngineSettings, hello: Hello, log: EngineLog) -> OwnEngine:
+    """Start an engine for ourselves that loads ``model``.
+
+    Raises `OSError` where no process can be started, `EngineCrashed` where it ends before it says welcome.
+    """
+    with log.open() as file:
+        process = await asyncio.create_subprocess_exec(
+            *child_command(model, settings, log),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=file,
+            cwd=model.parent,
+            env=child_environment(),
+        )
+    engine = OwnEngine(process, log)
+    try:
+        if await engine.greet(hello):
+            return engine
+        raise EngineCrashed(await engine.explain_end())
+    except BaseException:
+        await engine.end()
+        raise
+
+
+def child_command(model: Path, settings: EngineSettings, log: EngineLog) -> list[str]:
+    """The command line of an engine's process, see `child`."""
+    return [
+        sys.executable,
+        "-P",  # never import from the working directory: it belongs to the user's project
+        "-m",
+        "mellum_lsp.engine.child",
+        "--model",
+        str(model),
+        "--settings",
+        msgspec.json.encode(settings).decode(),
+        *(["--log", str(log.path)] if log.path else []),
+    ]
+
+
+def child_environment() -> dict[str, str]:
+    return {"GOMP_SPINCOUNT": SPIN_COUNT, **os.environ}
+
+
+def ended_unexpectedly(code: int | None) -> str:
+    """What to say of an engine that ended with this exit code; None where nobody knows it."""
+    if code is None:
+        return "the engine's process ended unexpectedly"
+    how = f"killed by {_signal_name(-code)}" if code < 0 else f"exit code {code}"
+    return f"the engine's process ended unexpectedly ({how})"
 
 
 def _signal_name(number: int) -> str:
     with contextlib.suppress(ValueError):
         return signal.Signals(number).name
     return f"signal {number}"
-
-
-def _open_log(log_file: Path | None) -> IO[bytes]:
-    """The log to append to; a large one is first moved to ``NAME.1``."""
-    if log_file is None:
-        return Path(os.devnull).open("wb")
-    log_file.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(OSError):
-        if log_file.stat().st_size > _LARGEST_LOG_BYTES:
-            log_file.replace(log_file.with_name(log_file.name + ".1"))
-    return log_file.open("ab")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -16,12 +17,14 @@ Send = Callable[[FromEngine], None]
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """A request, where its answers go, and when it came (seconds of the monotonic clock).
+    """A request, which server it came from, where its answers go, and when it came (seconds of the monotonic
+    clock).
 
     ``queued_ms`` is how long it waited, known once it is taken.
     """
 
     request: Generate
+    server: int
     send: Send
     arrived: float
     queued_ms: float = 0.0
@@ -38,14 +41,10 @@ class Job:
         """Send one token of the answer."""
         self.send(Generated(self.request.id, token.id, token.piece, token.probability))
 
-    def is_called(self, request_id: int, send: Send) -> bool:
-        """Ids are unique only for one sender."""
-        return self.request.id == request_id and self.send == send
-
 
 class Scheduler:
-    """Interactive before background, otherwise in order of arrival. All methods may be called from any
-    thread.
+    """Interactive before background; the servers take turns, the jobs of each stay in order. All methods may
+    be called from any thread.
 
     The abort flag belongs to the job that `take` returned last: an abort that comes too late never hits the
     next.
@@ -54,10 +53,8 @@ class Scheduler:
     def __init__(self, abort: AbortFlag):
         self._abort = abort
         self._changed = threading.Condition()
-        self._waiting: dict[Priority, deque[Job]] = {
-            Priority.INTERACTIVE: deque(),
-            Priority.BACKGROUND: deque(),
-        }
+        self._woken = False
+        self._waiting = {Priority.INTERACTIVE: _Turns(), Priority.BACKGROUND: _Turns()}
         self._running: Job | None = None
 
     def submit(self, job: Job) -> None:
@@ -69,27 +66,79 @@ class Scheduler:
                 self._abort.set()
             self._changed.notify()
 
-    def abort(self, request_id: int, send: Send) -> Job | None:
-        """End the job with this id. One that still waits is returned, and never starts."""
+    def abort(self, server: int, request_id: int) -> Job | None:
+        """End the job of this server with this id. One that still waits is returned, and never starts."""
         with self._changed:
-            if self._running and self._running.is_called(request_id, send):
+            running = self._running
+            if running and (running.server, running.request.id) == (server, request_id):
                 self._abort.set()
                 return None
-            for queue in self._waiting.values():
-                for job in queue:
-                    if job.is_called(request_id, send):
-                        queue.remove(job)
-                        return job
+            for turns in self._waiting.values():
+                if job := turns.remove(server, request_id):
+                    return job
         return None
 
-    def take(self) -> Job:
-        """Wait for the next job and make it the running one."""
+    def forget(self, server: int) -> None:
+        """End all jobs of a server that has gone."""
+        with self._changed:
+            if self._running and self._running.server == server:
+                self._abort.set()
+            for turns in self._waiting.values():
+                turns.forget(server)
+
+    def wake(self) -> None:
+        """Let `take` return, with or without a job."""
+        with self._changed:
+            self._woken = True
+            self._changed.notify()
+
+    def take(self, seconds: float = math.inf) -> Job | None:
+        """Make the next job the running one; None where none came within so many seconds, or after a
+        `wake`."""
         with self._changed:
             self._running = None
-            while True:
-                for queue in self._waiting.values():
-                    if queue:
-                        self._running = queue.popleft()
-                        self._abort.clear()
-                        return self._running
-                self._changed.wait()
+            self._changed.wait_for(
+                lambda: self._woken or any(self._waiting.values()),
+                None if math.isinf(seconds) else min(seconds, threading.TIMEOUT_MAX),
+            )
+            self._woken = False
+            for turns in self._waiting.values():
+                if job := turns.take():
+                    self._running = job
+                    self._abort.clear()
+                    return job
+        return None
+
+
+class _Turns:
+    """Jobs that wait. Who was served stands behind those who have not been yet."""
+
+    def __init__(self) -> None:
+        self._queues: OrderedDict[int, deque[Job]] = OrderedDict()
+
+    def __bool__(self) -> bool:
+        return bool(self._queues)
+
+    def append(self, job: Job) -> None:
+        self._queues.setdefault(job.server, deque()).append(job)
+
+    def take(self) -> Job | None:
+        if not self._queues:
+            return None
+        server, queue = self._queues.popitem(last=False)
+        job = queue.popleft()
+        if queue:
+            self._queues[server] = queue
+        return job
+
+    def remove(self, server: int, request_id: int) -> Job | None:
+        for job in self._queues.get(server, ()):
+            if job.request.id == request_id:
+                self._queues[server].remove(job)
+                if not self._queues[server]:
+                    del self._queues[server]
+                return job
+        return None
+
+    def forget(self, server: int) -> None:
+        self._queues.pop(server, None)

@@ -26,6 +26,15 @@ class EngineSettings:
     sequences: int = 4
 
 
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """How long an engine outlives its use: after its last server has gone, and with servers that ask for
+    nothing."""
+
+    idle_seconds: float = 60.0
+    unload_seconds: float = 1800.0
+
+
 def default_threads() -> int:
     """The number of physical cores that this process may use.
 

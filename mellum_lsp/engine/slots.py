@@ -89,6 +89,13 @@ class Slots:
             self._evict(other)
         return bool(others)
 
+    def retire(self, documents: str) -> None:
+        """Let the slots of documents whose names begin so be the first to give way; until then they can be
+        copied."""
+        for slot in self._slots:
+            if slot.document is not None and slot.document.startswith(documents):
+                slot.used = 0
+
     def forget_all(self) -> None:
         for slot in self._slots:
             self._evict(slot)

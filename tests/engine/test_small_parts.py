@@ -9,9 +9,9 @@ from tiny_gguf import MARKERS
 from mellum_lsp.domain import Marker
 from mellum_lsp.engine import messages
 from mellum_lsp.engine.count_cache import CountCache
-from mellum_lsp.engine.interface import EngineError, GenerationStats, ModelBroken, ModelInfo
+from mellum_lsp.engine.interface import EngineError, GenerationStats, ModelBroken, ModelInfo, RequestInvalid
 from mellum_lsp.engine.restarts import Restarts
-from mellum_lsp.engine.settings import default_micro_batch, default_threads
+from mellum_lsp.engine.settings import Lifetime, default_micro_batch, default_threads
 from mellum_lsp.engine.speeds import Speeds, measure
 
 INFO = ModelInfo("n", "/m.gguf", "llama", 4096, frozenset(MARKERS), {"a": "b"}, 450.0, 100.5)
@@ -21,6 +21,7 @@ class TestFrames:
     @pytest.mark.parametrize(
         "message",
         [
+            messages.Hello(messages.PROTOCOL, "secret", Lifetime(1.5, 2.5)),
             messages.Generate(
                 1, [[Marker("<m>"), "a\0é😀"], []], 8, ["<m>"], "file:///a.py", 1, 0.5, 2, "ty"
             ),
@@ -35,7 +36,9 @@ class TestFrames:
         "message",
         [
             messages.Loading(0.25),
-            messages.Ready(messages.PROTOCOL, INFO),
+            messages.Welcome(messages.PROTOCOL, 4711),
+            messages.Ready(INFO),
+            messages.Ending(),
             messages.LoadFailed("ModelBroken", "why\nhint: what"),
             messages.Prefilled(1, GenerationStats(3, 2, 1, part_tokens=[1, 2], queued_ms=0.5)),
             messages.Generated(1, 99, b"\xf0\x9f", 0.1 + 0.2),
@@ -50,6 +53,10 @@ class TestFrames:
     def test_a_frame_of_impossible_length_is_refused(self) -> None:
         with pytest.raises(EngineError, match="out of step"):
             messages.body_length(b"HTTP")
+
+    def test_a_request_too_large_for_a_frame_is_not_sent(self) -> None:
+        with pytest.raises(RequestInvalid, match="too large"):
+            messages.frame(messages.Count(1, ["x" * messages.MAX_FRAME_BYTES]))
 
     def test_errors_keep_their_class(self) -> None:
         assert type(messages.to_exception("ModelBroken", "x")) is ModelBroken
