@@ -79,6 +79,7 @@ def outcome_document(outcome: Outcome) -> dict[str, Any]:
         "timings": outcome.timings,
         "tokens": outcome.tokens,
         "confidence": outcome.confidence,
+        "source": outcome.source,
         "replace_after": outcome.items[0].replace_after if outcome.items else 0,
         "chunks": [chunk_document(chunk) for chunk in outcome.chunks],
     }

@@ -36,7 +36,8 @@ class Entry:
     """A generation as far as it went, where its draft ended, and the context it was made with.
 
     ``min_joint_probability`` is the bar under which its decoding stopped; ``from_micro_plan`` says that the
-    model was shown no more than a few lines.
+    model was shown no more than a few lines; ``prefetched`` that it was made before anybody asked. ``rank``
+    is 0 for what the model finds most likely, above that for another candidate.
     """
 
     generated: Generated
@@ -45,6 +46,8 @@ class Entry:
     chunks: tuple[ScoredChunk, ...] = ()
     prompt_tokens: int = 0
     from_micro_plan: bool = False
+    prefetched: bool = False
+    rank: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,40 +74,54 @@ def _after(caret: Caret) -> str:
 
 
 class GenerationCache:
-    """The least recently used of more than ``capacity`` generations is forgotten."""
+    """The least recently used of more than ``capacity`` places is forgotten with all its candidates."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
-        self._entries: OrderedDict[Anchor, Entry] = OrderedDict()
+        self._entries: OrderedDict[Anchor, dict[int, Entry]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def put(self, anchor: Anchor, entry: Entry) -> None:
-        """Keep ``entry``; one at the same place is replaced unless it knows more."""
-        known = self._entries.get(anchor)
+        """Keep ``entry``; one of its rank at the same place is replaced unless it knows more."""
+        candidates = self._entries.setdefault(anchor, {})
+        known = candidates.get(entry.rank)
         if known and _knows_more(known, entry):
             return
-        self._entries[anchor] = entry
+        candidates[entry.rank] = entry
         self._entries.move_to_end(anchor)
         while len(self._entries) > self._capacity:
             self._entries.popitem(last=False)
 
     def find(self, caret: Caret) -> list[Hit]:
-        """What continues the text before ``caret``, nearest generation first; exact matches only."""
+        """What continues the text before ``caret``, nearest generation first; exact matches only.
+
+        Into candidates of a higher rank somebody must have typed: they are no answer by themselves.
+        """
         hits: list[Hit] = []
         document, after = caret.document or caret.path, _after(caret)
         text, offset = caret.text, caret.offset
         for begin in range(offset, max(-1, offset - LOOK_BACK_CHARACTERS - 1), -1):
             anchor = Anchor(document, text[max(0, begin - BEFORE_CHARACTERS) : begin], after)
-            entry = self._entries.get(anchor)
-            if entry is None:
+            candidates = self._entries.get(anchor)
+            if candidates is None:
                 continue
             typed = text[begin:offset]
-            if entry.generated.text.startswith(typed):
+            found = [
+                Hit(entry, typed)
+                for rank, entry in sorted(candidates.items())
+                if (typed or not rank) and entry.generated.text.startswith(typed)
+            ]
+            if found:
                 self._entries.move_to_end(anchor)
-                hits.append(Hit(entry, typed))
+                hits += found
         return hits
+
+    def candidates(self, caret: Caret) -> list[Entry]:
+        """What else was generated at ``caret`` besides the most likely, in the order of their ranks."""
+        known = self._entries.get(anchor_of(caret), {})
+        return [entry for rank, entry in sorted(known.items()) if rank]
 
     def clear(self) -> None:
         self._entries.clear()

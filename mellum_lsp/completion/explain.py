@@ -27,6 +27,7 @@ def explanation_of(flight: Flight, verdict: Verdict, model: str, total_ms: float
         reason=str(verdict.reason) if verdict.reason else "",
         timings=flight.timings(total_ms, planned.retrieval_ms if planned else 0.0),
         model=model,
+        source=flight.source,
     )
 
 

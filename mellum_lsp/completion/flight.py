@@ -1,7 +1,8 @@
 """One generation while it runs, shared by all who want what it brings.
 
 Requests for the same place share a flight, and so does the next one while what was generated still continues
-what was typed. The flight outlives its requests a little: what it still brings goes into the cache.
+what was typed. A flight ends when nobody waits for it any more; one that nobody has asked for yet, a
+prefetch, ends with its draft.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from collections.abc import Callable
 
 from mellum_lsp.completion.cache import Anchor, Entry, anchor_of
 from mellum_lsp.completion.generated import Collector, Generated
-from mellum_lsp.completion.outcome import Timings, TokenCounts
+from mellum_lsp.completion.outcome import Source, Timings, TokenCounts
 from mellum_lsp.completion.planned import Planned
 from mellum_lsp.completion.plans import Planner
 from mellum_lsp.completion.settings import CompletionSettings
 from mellum_lsp.completion.stop import Stop, StopPolicy
 from mellum_lsp.domain import Caret
-from mellum_lsp.engine.interface import Engine, EngineError, GenerateRequest, Generation
+from mellum_lsp.engine.interface import Engine, EngineError, GenerateRequest, Generation, Priority
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +30,9 @@ _FINISHED = ("end", "length", "probability")
 class Flight:
     """From planning to the stream's end. ``error`` is set where it failed, ``done`` when it is over.
 
-    Waiters enter with ``join`` and leave with ``leave``; a flight that nobody waits for runs on only as far
-    as ``tail_tokens`` allow.
+    Waiters enter with ``join`` and leave with ``leave``. A ``prefetch`` runs in the background, by a plan
+    that is there already; a ``private`` one is not for others to join. ``rank`` above 0 asks for another
+    candidate than the most likely one.
     """
 
     def __init__(
@@ -39,6 +41,10 @@ class Flight:
         min_joint_probability: float,
         settings: CompletionSettings,
         on_landed: Callable[[Flight], None] | None = None,
+        *,
+        prefetch: bool = False,
+        private: bool = False,
+        rank: int = 0,
     ) -> None:
         self.caret = caret
         self.anchor: Anchor = anchor_of(caret)
@@ -49,6 +55,9 @@ class Flight:
         self.error: Exception | None = None
         self.done = False
         self.waiters = 0
+        self.prefetch = prefetch
+        self.private = private
+        self.rank = rank
         self._settings = settings
         self._on_landed = on_landed
         self._collector = Collector()
@@ -56,7 +65,7 @@ class Flight:
         self._generation: Generation | None = None
         self._task: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
-        self._token_limit = settings.max_tokens
+        self._unasked = prefetch
         self._withdrawn = False
         self._begun = self._first_token = 0.0
 
@@ -64,16 +73,11 @@ class Flight:
 
     def join(self) -> None:
         self.waiters += 1
+        self._unasked = False
 
-    def leave(self, wants_more: bool) -> None:
-        """A waiter has what it needs, or withdraws.
-
-        The last one decides whether the flight goes on for a while, for the cache.
-        """
+    def leave(self) -> None:
+        """A waiter has what it needs, or withdraws."""
         self.waiters -= 1
-        if self.waiters == 0:
-            tail = self._settings.tail_tokens if wants_more else 0
-            self._token_limit = self._collector.tokens + tail
 
     async def changed(self) -> None:
         """Until something new was generated, or the end came."""
@@ -100,8 +104,7 @@ class Flight:
     # ---- running it
 
     async def landed(self) -> None:
-        """Until the engine has ended it; hurries it along where nobody waits for more."""
-        self.stop_if_unwanted()
+        """Until the engine has ended it."""
         if self._task:
             await asyncio.wait([self._task])
 
@@ -116,6 +119,8 @@ class Flight:
             self.abort()
 
     def abort(self) -> None:
+        if self.done:
+            return
         self._withdrawn = True
         if self._generation:
             self._generation.abort()
@@ -125,7 +130,12 @@ class Flight:
     async def _run(self, engine: Engine, planner: Planner, patient: bool) -> None:
         planner.begin_interactive()
         try:
-            self.planned = await planner.plan(self.caret, patient)
+            if self.prefetch:
+                self.planned = planner.current(self.caret)
+            else:
+                self.planned = await planner.plan(self.caret, patient)
+            if self.planned is None:
+                return
             await self._generate(engine, self.planned)
             if self.generated.text or self.generated.stop in _FINISHED:
                 planner.evaluated(self.caret, self.planned)
@@ -158,7 +168,9 @@ class Flight:
                 max_tokens=self._settings.max_tokens,
                 stop_markers=plan.dialect.stop_markers,
                 document=planned.document,
+                priority=Priority.BACKGROUND if self.prefetch else Priority.INTERACTIVE,
                 min_joint_probability=self.min_joint_probability,
+                first_token_rank=self.rank,
             )
         )
         if self._withdrawn:
@@ -167,7 +179,7 @@ class Flight:
             self._first_token = self._first_token or time.perf_counter()
             self._collector.add(token)
             self._note()
-            if not self.waiters and self._collector.tokens >= self._token_limit:
+            if self._unasked and self.end is not None:
                 self.abort()
         self._note(generation.stats.stop)
 
@@ -182,6 +194,13 @@ class Flight:
         self._changed = asyncio.Event()
 
     # ---- telling of it
+
+    @property
+    def source(self) -> Source:
+        """Which plan the model was shown."""
+        if self.planned is None:
+            return ""
+        return "micro" if self.planned.is_micro else "full"
 
     def entry(self) -> Entry | None:
         """For the cache; None where nothing was learned."""
@@ -198,6 +217,8 @@ class Flight:
             self.planned.plan.chunks,
             self.tokens().prompt,
             self.planned.is_micro,
+            self.prefetch,
+            self.rank,
         )
 
     def tokens(self) -> TokenCounts:

@@ -116,6 +116,11 @@ def opened_by(delimiter: str, syntax: Syntax) -> State:
     return _grammar(syntax).openers[delimiter]
 
 
+def opens_string(delimiter: str, syntax: Syntax) -> bool:
+    """Whether what ends a string also begins one."""
+    return delimiter in _grammar(syntax).openers
+
+
 @dataclass(frozen=True, slots=True)
 class _Grammar:
     """Patterns of everything that matters in code: ``line`` also of line breaks, where they matter."""

@@ -19,6 +19,9 @@ from mellum_lsp.prompt.dialects import Dialect, Vocabulary, choose
 from mellum_lsp.prompt.plan import Budget, Capacity, PlanSettings, full_budget, make_plan, micro_budget
 from mellum_lsp.retrieval.interface import ContextSource
 
+_ANOTHER_SPEED = 1.5
+"""A model that has become so many times faster or slower (other work has ended, say) gets other budgets."""
+
 T = TypeVar("T")
 
 
@@ -53,7 +56,7 @@ class PlanMaker:
         info = self._engine.info
         if info is None:
             raise EngineError("the model is not loaded yet\nhint: start the engine before planning")
-        if self._model is None or self._model.info.path != info.path:
+        if self._model is None or not _alike(self._model.info, info):
             self._model = self._judge(info)
         return self._model
 
@@ -111,3 +114,9 @@ class PlanMaker:
             full_budget(capacity, settings),
             micro_budget(capacity, settings),
         )
+
+
+def _alike(judged: ModelInfo, now: ModelInfo) -> bool:
+    """Whether budgets made for the one suit the other."""
+    slower, faster = sorted((judged.prefill_tokens_per_second, now.prefill_tokens_per_second))
+    return judged.path == now.path and faster <= _ANOTHER_SPEED * slower

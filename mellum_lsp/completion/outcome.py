@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from mellum_lsp.domain import PartKind, ScoredChunk
+
+Source = Literal["", "cache", "prefetch", "stream", "micro", "full"]
+"""Where an answer came from: an earlier generation (``cache``) or one that was made before anybody asked
+(``prefetch``), a running one that was joined (``stream``), or the model itself, which was shown a few lines
+(``micro``) or the full plan (``full``). Empty where the model had no part in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,12 +19,13 @@ class Item:
 
     Those characters are closers on the caret's own line, and ``text`` holds them again: applying an item
     never loses text. Line endings are ``\\n``, offsets count characters. ``id`` names the suggestion in
-    feedback.
+    feedback; ``confidence`` is the joint probability of its tokens.
     """
 
     id: str
     text: str
     replace_after: int = 0
+    confidence: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +50,10 @@ class TokenCounts:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The answer to one request: ``items`` is empty exactly where ``reason`` says why.
+    """The answer to one request, best item first: ``items`` is empty exactly where ``reason`` says why.
 
-    ``confidence`` is the joint probability of the shown tokens, from 0 to 1 (0 where nothing is shown);
-    ``chunks`` the project context that the prompt held; ``cached`` whether no model was asked.
+    ``confidence`` is the joint probability of the best item's tokens, from 0 to 1 (0 where nothing is shown);
+    ``chunks`` the project context that the prompt held; the rest tells of the generation of the best item.
     """
 
     items: tuple[Item, ...]
@@ -56,11 +63,16 @@ class Outcome:
     tokens: TokenCounts = TokenCounts()
     confidence: float = 0.0
     chunks: tuple[ScoredChunk, ...] = ()
-    cached: bool = False
+    source: Source = ""
 
     def __post_init__(self) -> None:
         if bool(self.items) == bool(self.reason):
             raise ValueError(f"an outcome has either items or a reason: {self.items!r}, {self.reason!r}")
+
+    @property
+    def cached(self) -> bool:
+        """Whether no model was asked."""
+        return self.source in ("cache", "prefetch")
 
     @property
     def text(self) -> str:
@@ -111,3 +123,4 @@ class Explanation:
     reason: str = ""
     timings: Timings = Timings()
     model: str = ""
+    source: Source = ""

@@ -10,29 +10,37 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from dataclasses import replace
 
 from mellum_lsp.completion import reasons
 from mellum_lsp.completion.cache import GenerationCache
+from mellum_lsp.completion.candidates import distinct, other_candidates
 from mellum_lsp.completion.explain import explanation_of, silent_explanation
 from mellum_lsp.completion.flight import Flight
+from mellum_lsp.completion.flights import Flights
 from mellum_lsp.completion.judge import Judge, Verdict, threshold_for
-from mellum_lsp.completion.outcome import Explanation, GateReport, Item, Outcome, Timings, TokenCounts
+from mellum_lsp.completion.loading import Loading, OnError
+from mellum_lsp.completion.outcome import (
+    Explanation,
+    GateReport,
+    Item,
+    Outcome,
+    Source,
+    Step,
+    Timings,
+    TokenCounts,
+)
 from mellum_lsp.completion.plans import Planner
+from mellum_lsp.completion.prefetch import Prefetch
+from mellum_lsp.completion.recall import recall
+from mellum_lsp.completion.rejections import Rejections
 from mellum_lsp.completion.rules import UnwantedPlace
 from mellum_lsp.completion.settings import CompletionSettings
-from mellum_lsp.domain import Caret, ScoredChunk, Trigger
+from mellum_lsp.domain import Caret, Trigger
 from mellum_lsp.engine.interface import Engine, EngineError
 from mellum_lsp.retrieval.interface import ContextSource
 
 log = logging.getLogger(__name__)
-
-_LINGER_SECONDS = 0.005
-"""After a withdrawal the next keystroke's request may already be on its way to join, unless it has come."""
-
-_CLOSING_SECONDS = 2.0
-
-OnError = Callable[[EngineError], None]
 
 
 class Completer:
@@ -50,64 +58,65 @@ class Completer:
     ) -> None:
         self._engine = engine
         self._settings = settings
-        self._on_error = on_error
-        self._reported = ""
         self._cache = GenerationCache()
         self._planner = Planner(engine, context, settings)
-        self._flights: list[Flight] = []
-        self._explaining: list[Flight] = []
-        """Not to be joined: they take the time for the full plan."""
-        self._starting: asyncio.Task[object] | None = None
+        self._flights = Flights(engine, self._planner, self._keep)
+        self._loading = Loading(engine, on_error)
+        self._prefetch = Prefetch(self._begin_prefetch)
+        self._rejections = Rejections()
         self._closed = False
 
-    async def complete(self, caret: Caret) -> Outcome:
-        """The best completion at ``caret``, or the reason why there is none.
+    async def complete(self, caret: Caret, settle_seconds: float = 0.0) -> Outcome:
+        """The best completion at ``caret``, or the reason why there is none; more than one where invoked.
 
-        Cancelling the awaiting task withdraws the request; when nobody else wants its generation, the engine
-        is freed a few milliseconds later.
+        Where nothing is known and nothing runs, the model is asked after ``settle_seconds``. Cancelling the
+        awaiting task withdraws the request; when nobody else wants its generation, the engine is freed a few
+        milliseconds later.
         """
         begun = time.perf_counter()
         try:
-            return await self._complete(caret, begun)
+            outcome = await self._complete(caret, settle_seconds, begun)
         except EngineError as error:
-            return self._outcome(self._failed(error), begun)
+            outcome = self._silent(self._loading.failed(error), begun)
         except Exception:
             log.exception("a completion failed; the next one starts afresh")
-            return self._outcome(reasons.BUG, begun)
+            outcome = self._silent(reasons.BUG, begun)
+        self._note_shown(caret, outcome)
+        return outcome
 
     async def explain(self, caret: Caret) -> Explanation:
         """How a completion at ``caret`` comes about: generated now, with the full plan, never cached."""
         begun = time.perf_counter()
-        silence = self._refuse(caret) or await self._load(patient=True)
+        silence = self._refuse(caret) or await self._loading.wait(None)
         threshold = threshold_for(caret, self._settings)
         if silence:
             return silent_explanation(silence, threshold, self._model, _since(begun))
-        self._make_room()
-        flight = Flight(caret, threshold, self._settings, self._explaining.remove)
-        self._explaining.append(flight)
-        flight.join()
-        flight.start(self._engine, self._planner, patient=True)
+        flight = self._flights.begin(caret, threshold, self._settings, patient=True, private=True)
         try:
-            verdict = await _follow(flight, Judge(caret, self._settings), "")
+            verdict = await self._flights.verdict(flight, Judge(caret, self._settings))
         except EngineError as error:
-            return silent_explanation(self._failed(error), threshold, self._model, _since(begun))
-        finally:
-            flight.leave(wants_more=False)
-            flight.stop_if_unwanted()
+            silence = self._loading.failed(error)
+            return silent_explanation(silence, threshold, self._model, _since(begun))
         await flight.landed()  # only now the engine's own counts are complete
-        return explanation_of(flight, verdict or self._cut_off(caret), self._model, _since(begun))
+        verdict = self._unless_dismissed(caret, verdict) if verdict else self._cut_off(caret)
+        return explanation_of(flight, verdict, self._model, _since(begun))
 
     async def warm(self, caret: Caret) -> None:
         """Load the model and evaluate the planned prompt in the background, any request first.
 
         Returns when that is done or given up; whoever does not want to wait makes a task of it.
         """
-        if self._refuse(caret) or await self._load(patient=True):
+        if self._refuse(caret) or await self._loading.wait(None):
             return
         try:
             await self._planner.warm(caret)
         except EngineError as error:
-            self._failed(error)
+            self._loading.failed(error)
+
+    def dismissed(self, item_id: str) -> None:
+        """The user does not want this item: it is not offered again at its place for a while."""
+        self._rejections.dismiss(item_id)
+        self._prefetch.stop()
 
     def update_settings(self, settings: CompletionSettings) -> None:
         """From the next request on."""
@@ -117,27 +126,26 @@ class Completer:
     async def close(self) -> None:
         """End all work. The engine stays open, it belongs to whoever made it."""
         self._closed = True
-        flights = [*self._flights, *self._explaining]
-        for flight in flights:
-            flight.abort()
-        if self._starting:
-            self._starting.cancel()
-        await self._planner.close()
-        landing = [asyncio.ensure_future(flight.landed()) for flight in flights]
-        if landing:
-            await asyncio.wait(landing, timeout=_CLOSING_SECONDS)
+        self._prefetch.stop()
+        self._loading.close()
+        await asyncio.gather(self._planner.close(), self._flights.close())
         self._cache.clear()
 
     # ---- the way of a request
 
-    async def _complete(self, caret: Caret, begun: float) -> Outcome:
-        silence = self._refuse(caret) or _refuse_place(caret, self._settings)
-        if silence is None:
-            known = self._known(caret, begun)
-            if known:
-                return known
-            silence = await self._load(caret.trigger is Trigger.INVOKED)
-        return self._outcome(silence, begun) if silence else await self._generate(caret, begun)
+    async def _complete(self, caret: Caret, settle_seconds: float, begun: float) -> Outcome:
+        silence = self._refuse(caret) or self._refuse_place(caret)
+        if silence:
+            return self._silent(silence, begun)
+        outcome = self._recalled(caret, begun)
+        if outcome is None:
+            silence = await self._loading.wait(self._patience(caret))
+            if silence:
+                return self._silent(silence, begun)
+            outcome = await self._generate(caret, settle_seconds, begun)
+        if caret.trigger is Trigger.INVOKED and outcome.items:
+            outcome = await self._with_alternatives(caret, outcome, begun)
+        return outcome
 
     def _refuse(self, caret: Caret) -> reasons.Reason | None:
         if self._closed:
@@ -148,115 +156,50 @@ class Completer:
             return reasons.disabled_language(caret.language)
         return None
 
-    def _known(self, caret: Caret, begun: float) -> Outcome | None:
-        """An answer from an earlier generation.
-
-        One that shows nothing counts only at the very same place and for the same kind of plan: for a caret
-        that has moved on, or with the whole project before it, the model may know better now.
-        """
-        threshold = threshold_for(caret, self._settings)
-        for hit in self._cache.find(caret):
-            entry, rest = hit.entry, hit.rest
-            was_cut = entry.generated.stop == "probability" and entry.min_joint_probability > threshold
-            if was_cut or (hit.typed and not rest.text.strip()):
-                continue
-            judge = Judge(caret, self._settings, hit.typed)
-            if not judge.is_ready(rest, entry.end):
-                continue
-            verdict = judge.verdict(rest, entry.end)
-            outdated = hit.typed or (entry.from_micro_plan and self._planner.knows_more(caret))
-            if verdict.reason and outdated:
-                continue
-            tokens = TokenCounts(prompt=entry.prompt_tokens, reused=entry.prompt_tokens)
-            timings = Timings(total_ms=_since(begun))
-            return self._judged(verdict, timings, tokens, entry.chunks, cached=True)
-        return None
-
-    async def _load(self, patient: bool) -> reasons.Reason | None:
-        """Start the engine where it is not loaded; an impatient request waits only a little."""
-        if self._engine.info is not None:
+    def _refuse_place(self, caret: Caret) -> reasons.Reason | None:
+        """What a rule would reject whatever the model says, before the model is asked."""
+        if caret.trigger is Trigger.INVOKED:
             return None
-        if self._starting is None:
-            self._starting = asyncio.create_task(self._engine.start(), name="start the engine")
-            self._starting.add_done_callback(self._started)
-        starting = self._starting
-        patience = None if patient else self._settings.loading_patience_ms / 1000
-        await asyncio.wait([starting], timeout=patience)
-        if not starting.done():
-            return reasons.MODEL_LOADING
-        if starting.cancelled():
-            return reasons.SHUTTING_DOWN
-        error = starting.exception()
-        if isinstance(error, EngineError):
-            return self._failed(error)
-        if error:
-            raise error
-        return None
+        return UnwantedPlace(self._settings.mid_word, self._settings.suppress_in).refuse(caret)
 
-    def _started(self, task: asyncio.Task[object]) -> None:
-        self._starting = None
-        if not task.cancelled() and isinstance(error := task.exception(), EngineError):
-            self._failed(error)  # also where nobody waited so long
+    def _recalled(self, caret: Caret, begun: float) -> Outcome | None:
+        """An answer from an earlier generation."""
+        known = recall(self._cache, caret, self._settings, lambda: self._planner.knows_more(caret))
+        if known is None:
+            return None
+        entry = known.entry
+        return replace(
+            self._judged(caret, known.verdict, "prefetch" if entry.prefetched else "cache"),
+            timings=Timings(total_ms=_since(begun)),
+            tokens=TokenCounts(prompt=entry.prompt_tokens, reused=entry.prompt_tokens),
+            chunks=entry.chunks,
+        )
 
-    async def _generate(self, caret: Caret, begun: float) -> Outcome:
-        flight, typed = self._flight_to(caret)
-        verdict = await self._wait_for(flight, caret, typed)
-        if typed and (verdict is None or verdict.reason):
-            # The model thought otherwise, or has nothing to show from here: ask it anew, where the caret is.
-            flight, typed = self._take_off(caret), ""
-            verdict = await self._wait_for(flight, caret, typed)
-        if verdict is None:
-            verdict = self._cut_off(caret)
-        elif caret.trigger is Trigger.INVOKED:
-            await flight.landed()  # only then the engine's own counts are complete
-        planned = flight.planned
-        timings = flight.timings(_since(begun), planned.retrieval_ms if planned and not typed else 0.0)
-        self._reported = ""
-        return self._judged(verdict, timings, flight.tokens(), planned.plan.chunks if planned else ())
-
-    def _flight_to(self, caret: Caret) -> tuple[Flight, str]:
-        """A running flight that leads to ``caret``, or a new one; and what was typed since it began."""
+    async def _generate(self, caret: Caret, settle_seconds: float, begun: float) -> Outcome:
+        """An answer from a running generation that leads to the caret, else from a new one."""
         threshold = threshold_for(caret, self._settings)
-        for flight in self._flights:
-            typed = flight.typed_since(caret)
-            if typed is not None and flight.min_joint_probability <= threshold and flight.may_continue(typed):
-                return flight, typed
-        return self._take_off(caret), ""
+        if settle_seconds and not self._flights.leading_to(caret, threshold):
+            await asyncio.sleep(settle_seconds)
+        if joined := self._flights.leading_to(caret, threshold):
+            flight, typed = joined
+            verdict = await self._flights.verdict(flight, Judge(caret, self._settings, typed), typed)
+            if verdict and not (typed and verdict.reason):
+                return self._flown(caret, flight, verdict, "stream", begun)
+            # The model thought otherwise, was interrupted, or has nothing to show from here: ask it anew.
+        patient = caret.trigger is Trigger.INVOKED
+        flight = self._flights.begin(caret, threshold, self._settings, patient=patient)
+        verdict = await self._flights.verdict(flight, Judge(caret, self._settings))
+        return self._flown(caret, flight, verdict or self._cut_off(caret), flight.source, begun)
 
-    def _take_off(self, caret: Caret) -> Flight:
-        self._make_room()
-        flight = Flight(caret, threshold_for(caret, self._settings), self._settings, self._landed)
-        self._flights.append(flight)
-        flight.start(self._engine, self._planner, patient=caret.trigger is Trigger.INVOKED)
-        return flight
+    async def _with_alternatives(self, caret: Caret, outcome: Outcome, begun: float) -> Outcome:
+        """The outcome with other candidates behind its item, each of them different."""
+        others = await other_candidates(self._flights, self._cache, caret, self._settings)
+        items = distinct([outcome.items[0], *map(_item, others)])
+        return replace(outcome, items=items, timings=replace(outcome.timings, total_ms=_since(begun)))
 
-    def _make_room(self) -> None:
-        """What only goes on for the cache gives way to a new generation."""
-        for flight in self._flights:
-            flight.stop_if_unwanted()
-
-    def _landed(self, flight: Flight) -> None:
-        self._flights.remove(flight)
-        entry = flight.entry()
-        if entry:
-            self._cache.put(flight.anchor, entry)
-
-    async def _wait_for(self, flight: Flight, caret: Caret, typed: str) -> Verdict | None:
-        """The verdict on what the flight brings; None where it no longer leads to the caret."""
-        verdict = None
-        withdrawn = True
-        flight.join()
-        try:
-            verdict = await _follow(flight, Judge(caret, self._settings, typed), typed)
-            withdrawn = False
-            return verdict
-        finally:
-            wants_more = bool(verdict and not verdict.reason and caret.trigger is Trigger.AUTOMATIC)
-            flight.leave(wants_more)
-            if withdrawn and flight in self._flights[-1:]:
-                asyncio.get_running_loop().call_later(_LINGER_SECONDS, flight.stop_if_unwanted)
-            elif not wants_more:
-                flight.stop_if_unwanted()
+    def _patience(self, caret: Caret) -> float | None:
+        """How long to wait for a model that loads, in seconds; None for as long as it takes."""
+        return None if caret.trigger is Trigger.INVOKED else self._settings.loading_patience_ms / 1000
 
     # ---- the answer
 
@@ -264,68 +207,70 @@ class Completer:
     def _model(self) -> str:
         return self._engine.info.name if self._engine.info else ""
 
-    def _judged(
-        self,
-        verdict: Verdict,
-        timings: Timings,
-        tokens: TokenCounts,
-        chunks: tuple[ScoredChunk, ...],
-        cached: bool = False,
-    ) -> Outcome:
-        item = Item(secrets.token_hex(8), verdict.text, verdict.replace_after)
-        return Outcome(
-            items=() if verdict.reason else (item,),
-            reason=str(verdict.reason) if verdict.reason else "",
-            model=self._model,
-            timings=timings,
-            tokens=tokens,
-            confidence=verdict.probability,
-            chunks=chunks,
-            cached=cached,
+    def _flown(self, caret: Caret, flight: Flight, verdict: Verdict, source: Source, begun: float) -> Outcome:
+        """The outcome of a flight that has just brought its verdict."""
+        self._loading.served()
+        planned = flight.planned
+        retrieval_ms = planned.retrieval_ms if planned and source != "stream" else 0.0
+        return replace(
+            self._judged(caret, verdict, source),
+            timings=flight.timings(_since(begun), retrieval_ms),
+            tokens=flight.tokens(),
+            chunks=planned.plan.chunks if planned else (),
         )
+
+    def _judged(self, caret: Caret, verdict: Verdict, source: Source) -> Outcome:
+        verdict = self._unless_dismissed(caret, verdict)
+        if verdict.reason:
+            return Outcome((), str(verdict.reason), self._model, source=source)
+        return Outcome((_item(verdict),), "", self._model, confidence=verdict.probability, source=source)
+
+    def _unless_dismissed(self, caret: Caret, verdict: Verdict) -> Verdict:
+        """Silence in place of what the user has refused here a moment ago, unless asked for explicitly."""
+        if verdict.reason or caret.trigger is Trigger.INVOKED:
+            return verdict
+        if not self._rejections.hides(caret, verdict.text):
+            return verdict
+        step = Step("dismissed before", verdict.text, "")
+        return replace(verdict, text="", reason=reasons.DISMISSED_BEFORE, steps=(*verdict.steps, step))
 
     def _cut_off(self, caret: Caret) -> Verdict:
         """For a generation that was ended from outside: something newer came, or the server ends."""
         reason = reasons.SHUTTING_DOWN if self._closed else reasons.SUPERSEDED
         return Verdict("", 0, reason, GateReport(0.0, threshold_for(caret, self._settings)), ())
 
-    def _outcome(self, reason: reasons.Reason, begun: float) -> Outcome:
+    def _silent(self, reason: reasons.Reason, begun: float) -> Outcome:
         return Outcome((), str(reason), self._model, Timings(total_ms=_since(begun)))
 
-    def _failed(self, error: EngineError) -> reasons.Reason:
-        """The reason for an outcome; the error itself is told once."""
-        message = str(error)
-        if message != self._reported:
-            self._reported = message
-            log.warning("the engine failed: %s", message)
-            if self._on_error:
-                self._on_error(error)
-        return reasons.engine_failed(message)
+    # ---- what comes of an answer
 
+    def _keep(self, flight: Flight) -> None:
+        """What a flight has brought answers for the model from now on."""
+        if entry := flight.entry():
+            self._cache.put(flight.anchor, entry)
 
-async def _follow(flight: Flight, judge: Judge, typed: str) -> Verdict | None:
-    """Wait until the flight's text decides; None where it turns away from what was typed, or was cut off."""
-    while flight.may_continue(typed):
-        if flight.error:
-            raise flight.error
-        generated, end = flight.generated, flight.end
-        if generated.text.startswith(typed):
-            rest = generated.after(len(typed))
-            # A ghost into which somebody types keeps its end: wait until the flight has found it.
-            knows_end = not typed or end is not None or flight.done
-            if knows_end and judge.is_ready(rest, end):
-                return judge.verdict(rest, end)
-        if flight.done:
+    def _note_shown(self, caret: Caret, outcome: Outcome) -> None:
+        for item in outcome.items:
+            self._rejections.offered(item.id, caret, item.text)
+        likely = outcome.confidence >= self._settings.gate
+        if outcome.items and likely and self._settings.prefetch:
+            self._prefetch.shown(caret, outcome.items[0], self._settings.prefetch_delay_ms / 1000)
+        else:
+            self._prefetch.stop()
+
+    def _begin_prefetch(self, target: Caret) -> Flight | None:
+        """Generate at ``target`` in the background: only if nobody needs the engine, and it is not known."""
+        if not self._flights.idle or self._refuse(target) or self._refuse_place(target):
             return None
-        await flight.changed()
-    return None
+        if self._planner.current(target) is None or self._recalled(target, 0.0):
+            return None
+        return self._flights.begin(
+            target, threshold_for(target, self._settings), self._settings, prefetch=True
+        )
 
 
-def _refuse_place(caret: Caret, settings: CompletionSettings) -> reasons.Reason | None:
-    """What a rule would reject whatever the model says, before the model is asked."""
-    if caret.trigger is Trigger.INVOKED:
-        return None
-    return UnwantedPlace(settings.mid_word, settings.suppress_in).refuse(caret)
+def _item(verdict: Verdict) -> Item:
+    return Item(secrets.token_hex(8), verdict.text, verdict.replace_after, verdict.probability)
 
 
 def _since(begun: float) -> float:

@@ -54,6 +54,12 @@ class Planner:
         self._upkeep.attend(document)
         return planned
 
+    def current(self, caret: Caret) -> Planned | None:
+        """The plan that also holds for ``caret``, as it is: nothing is planned for it."""
+        document = self._documents.get(caret)
+        plans = (document.full, document.micro) if document else ()
+        return next((planned for planned in plans if fits(planned, caret)), None)
+
     def knows_more(self, caret: Caret) -> bool:
         """Whether a request at ``caret`` would now get a full plan that shows more than the micro plan."""
         document = self._documents.get(caret)

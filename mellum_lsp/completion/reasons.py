@@ -45,6 +45,10 @@ class Silence(Enum):
         "inline completion in use",
         "This client shows inline completions, so its list stays free.",
     )
+    POPUP_ELSEWHERE = (
+        "popup elsewhere",
+        "The editor's popup has text selected that would not come to the caret's place.",
+    )
     DOCUMENT_CLOSED = "document closed", "The document is not open, or was closed meanwhile."
     SHUTTING_DOWN = "shutting down", "The server is ending."
     BUG = "internal error", "A bug: please report what the log says."
@@ -90,6 +94,7 @@ EXCLUDED_FILE = Reason(Silence.EXCLUDED_FILE)
 DISABLED = Reason(Silence.DISABLED)
 MODEL_LOADING = Reason(Silence.MODEL_LOADING)
 INLINE_IN_USE = Reason(Silence.INLINE_IN_USE)
+POPUP_ELSEWHERE = Reason(Silence.POPUP_ELSEWHERE)
 DOCUMENT_CLOSED = Reason(Silence.DOCUMENT_CLOSED)
 SHUTTING_DOWN = Reason(Silence.SHUTTING_DOWN)
 BUG = Reason(Silence.BUG)

@@ -22,8 +22,12 @@ class CompletionSettings:
     """A draft never has more lines than this."""
     max_tokens: int = 160
     """Hard limit on the tokens of one generation."""
-    tail_tokens: int = 16
-    """Tokens that may still be decoded into the cache after a draft has been answered; 0 stops at once."""
+    prefetch: bool = True
+    """Whether to generate what follows a suggestion while it is looked at."""
+    prefetch_delay_ms: int = 100
+    """How long a suggestion must have been shown for that."""
+    candidates_deadline_ms: int = 300
+    """How long a user who asks explicitly waits for other candidates once the first is there."""
     minimum_characters: int = 4
     """A draft with fewer visible characters is not worth the reader's glance (not when invoked)."""
     context_tokens: int | None = None

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-from mellum_lsp.completion.lexing import CODE, PAIRS, State, opened_by, scan
+from mellum_lsp.completion.lexing import CODE, PAIRS, State, opened_by, opens_string, scan
 from mellum_lsp.completion.syntax import Syntax, syntax_of
 from mellum_lsp.domain import Caret
 from mellum_lsp.prompt.windows import closers_at
@@ -99,7 +99,11 @@ def _look_around(caret: Caret) -> Surroundings:
     truncated = offset + AFTER_CHARACTERS < len(text)
     inside = _open_at_end(before, syntax, start_state)
     # Where nothing ends the string that was just begun, what follows is code and not its content.
-    unended = any(s.multiline and not _closes(text, offset, s) for s in inside.state.chain() if not s.in_code)
+    unended = any(
+        around.multiline and not _ends_below(text, offset, around, syntax)
+        for around in inside.state.chain()
+        if not around.in_code
+    )
     return _look(before, after, truncated, syntax, inside, CODE if unended else inside.state)
 
 
@@ -160,18 +164,23 @@ def _state_at(text: str, start: int, syntax: Syntax) -> State:
     return CODE
 
 
-def _closes(text: str, offset: int, state: State) -> bool:
+def _ends_below(text: str, offset: int, state: State, syntax: Syntax) -> bool:
     """Whether the text from ``offset`` on ends the string or comment that is open there.
 
-    Delimiters of strings come in pairs, so an odd number of them begins with the end of ours.
+    Delimiters of strings come in pairs: where the text read as code leaves such a string open, it is one
+    delimiter short, which is the end of ours.
     """
+    behind = text[offset : offset + _MARGIN_CHARACTERS]
     if state.heredoc:
-        return bool(re.search(rf"^[ \t]*{re.escape(state.until)}$", text[offset:], re.MULTILINE))
-    if state.kind == "string" and not state.raw:
-        return text.count(state.until, offset) % 2 == 1
-    end = text.find(state.until, offset)
+        return bool(re.search(rf"^[ \t]*{re.escape(state.until)}(?!\w)", behind, re.MULTILINE))
+    if state.kind == "string" and opens_string(state.until, syntax):
+        read_as_code = CODE
+        for event in scan(behind, syntax):
+            read_as_code = event.state
+        return any(around.until == state.until for around in read_as_code.chain() if not around.in_code)
+    end = behind.find(state.until)
     opener = {"*/": "/*", "-}": "{-", "-->": "<!--", "]]": "[["}.get(state.until, "")
-    begin = text.find(opener, offset) if opener else -1
+    begin = behind.find(opener) if opener else -1
     return end >= 0 and (begin < 0 or end < begin)
 
 

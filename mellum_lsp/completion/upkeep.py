@@ -124,6 +124,9 @@ class Upkeep:
 
     async def _evaluate(self, document: Document, planned: Planned, caret: Caret) -> bool:
         """Evaluate the plan's prompt; False where something more urgent interrupted it."""
+        full, cells = document.full, self._maker.model.info.context_tokens
+        if full and full.plan.tokens + planned.plan.tokens > cells:
+            document.full = None  # the engine has room for one of them
         generation = document.evaluation = self._engine.generate(
             GenerateRequest(
                 parts=planned.plan.render(caret),

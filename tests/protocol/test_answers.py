@@ -24,6 +24,7 @@ EXPLANATION = {
     "reason": str,
     "timings": dict,
     "model": str,
+    "source": str,
 }
 
 

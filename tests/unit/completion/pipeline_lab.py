@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +23,11 @@ Make = Callable[..., Completer]
 def interactive(engine: ScriptedEngine) -> list[ScriptedGeneration]:
     """The generations that somebody asked for; the others only warm a plan."""
     return [generation for generation in engine.generations if generation.request.max_tokens]
+
+
+def background(engine: ScriptedEngine) -> list[ScriptedGeneration]:
+    """What was generated before anybody asked."""
+    return [generation for generation in interactive(engine) if not generation.request.priority]
 
 
 async def until(condition: Callable[[], Any], seconds: float = 2.0) -> None:
@@ -48,6 +54,19 @@ class SlowContext(KnowsAChunk):
 
     def query(self, caret: Caret, limit: int = 24) -> list[ScoredChunk]:
         time.sleep(self.seconds)
+        return super().query(caret, limit)
+
+
+class HeldContext(KnowsAChunk):
+    """Does not answer before ``answer`` is set."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self.answer = threading.Event()
+
+    def query(self, caret: Caret, limit: int = 24) -> list[ScoredChunk]:
+        self.asked.set()
+        self.answer.wait(10.0)
         return super().query(caret, limit)
 
 

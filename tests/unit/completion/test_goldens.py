@@ -40,7 +40,7 @@ def test_golden_says_why_it_exists(path: Path) -> None:
 
 
 async def outcomes(golden: Golden, engine: ScriptedEngine, carets: list[Caret]) -> list[Outcome]:
-    settings = CompletionSettings(gate=golden.gate, tail_tokens=100)
+    settings = CompletionSettings(gate=golden.gate)
     completer = Completer(engine, NoContext(), settings)
     try:
         answers = []

@@ -70,6 +70,12 @@ def index() -> ProjectIndex:
     return index
 
 
+@pytest.fixture
+def context_in_small_prompts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prompts in which a few short files compete for the room."""
+    monkeypatch.setattr("mellum_lsp.prompt.budget._FEWEST_TOKENS_WITH_CONTEXT", 120)
+
+
 def paths(explanation: Explanation) -> list[str]:
     """The files of the prompt's context, in its order."""
     return [part.path for part in explanation.parts if part.kind == "context"]
@@ -135,6 +141,7 @@ class TestWhileTheCaretStandsStill:
         assert explanation.tokens.evaluated == 1
         assert len(engine.generations) == 2
 
+    @pytest.mark.usefixtures("context_in_small_prompts")
     async def test_something_clearly_better_gets_a_plan_of_its_own(self, make: Make) -> None:
         """The budget has no room for both."""
         engine = ScriptedEngine(silent, context_tokens=400)
@@ -208,6 +215,7 @@ class TestWhileTheUserTypes:
         assert "<filename>rates.py" in prompt_text(interactive(engine)[-1].request.parts)
         assert len([cost for cost in costs if cost > 8]) == 1
 
+    @pytest.mark.usefixtures("context_in_small_prompts")
     async def test_what_is_typed_does_not_change_the_plan_until_the_line_is_left(
         self, make: Make, engine: ScriptedEngine, index: ProjectIndex
     ) -> None:
@@ -235,6 +243,39 @@ async def test_a_busy_engine_is_not_asked_to_evaluate_what_has_been_replaced(
     assert engine.generations[0].stats.stop == "aborted"
     assert "<filename>rates.py" in prompt_text(engine.generations[1].request.parts)
     warming.cancel()
+
+
+@pytest.mark.usefixtures("context_in_small_prompts")
+@pytest.mark.parametrize(("room", "context_is_shown"), [(4096, True), (240, False)])
+async def test_the_old_prompt_serves_on_where_the_engine_has_room_for_both(
+    make: Make, index: ProjectIndex, room: int, context_is_shown: bool
+) -> None:
+    engine = ScriptedEngine(silent, context_tokens=room)
+    completer, caret = make(engine, index, context_tokens=200, max_tokens=20), caret_in(SHOP)
+    index.add("rates.py", "def load_rates(country):\n    return RATES[country]\n" + "# more\n" * 12)
+    await completer.warm(caret)
+    evaluated = asyncio.Event()
+    engine.prefill = Pause(evaluated)
+    known = len(engine.generations)
+    index.add("vat.py", "def vat(net, country):\n    return net * load_rates(country)\n")
+    await until(lambda: len(engine.generations) > known)
+    request = asyncio.create_task(completer.complete(caret))
+    await until(lambda: interactive(engine))
+    evaluated.set()
+    await request
+    prompt = prompt_text(interactive(engine)[0].request.parts)
+    assert ("<filename>tax.py" in prompt) == context_is_shown
+
+
+async def test_budgets_follow_a_speed_that_has_changed(make: Make, index: ProjectIndex) -> None:
+    """It was measured while other work kept the machine busy."""
+    engine = ScriptedEngine(silent, prefill_tokens_per_second=50)
+    index.add("far.py", "def load_rates(country):\n    return net\n" + "    # more\n" * 40)
+    completer, caret = make(engine, index), caret_in(SHOP)
+    assert paths(await completer.explain(caret)) == []
+    engine._loaded = replace(engine.info, prefill_tokens_per_second=900.0)
+    far_away = replace(caret, text="\n" * 20 + caret.text, offset=caret.offset + 20)
+    assert paths(await completer.explain(far_away)) != []
 
 
 async def test_a_closed_completer_listens_no_longer(make: Make, engine: ScriptedEngine) -> None:

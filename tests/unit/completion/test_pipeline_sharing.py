@@ -11,7 +11,7 @@ from mellum_lsp.domain import Caret
 from mellum_lsp.engine.scripted import Pause, ScriptedEngine
 
 from .golden import caret_in
-from .pipeline_lab import BODY, Make, SlowContext, interactive, text_before, until
+from .pipeline_lab import BODY, HeldContext, Make, interactive, text_before, until
 
 
 class TestSharing:
@@ -146,38 +146,22 @@ class TestWithdrawing:
 
     async def test_while_it_is_still_planned(self, make: Make) -> None:
         engine = ScriptedEngine("return a", prefill_tokens_per_second=1e6)
-        task = asyncio.create_task(make(engine, SlowContext(0.05)).complete(caret_in(BODY)))
-        await asyncio.sleep(0.01)
+        context = HeldContext()
+        completer = make(engine, context, retrieval_deadline_ms=10_000)
+        task = asyncio.create_task(completer.complete(caret_in(BODY)))
+        await until(context.asked.is_set)
         task.cancel()
-        await asyncio.sleep(0.1)
+        await until(lambda: all(task.get_name() != "completion" for task in asyncio.all_tasks()))
+        context.answer.set()
         assert not interactive(engine)
 
-
-class TestTail:
-    async def test_what_comes_after_the_stop_goes_into_the_cache(self, make: Make) -> None:
-        engine = ScriptedEngine("total = a + b\n    return total\n")
-        completer = make(engine, tail_tokens=50)
-        assert (await completer.complete(caret_in(BODY))).text == "total = a + b"
-        await until(lambda: interactive(engine)[0].ended)
-        accepted = await completer.complete(caret_in("def add(a, b):\n    total = a + b$0\n"))
-        assert (accepted.text, accepted.cached) == ("\n    return total", True)
-
-    async def test_it_is_bounded(self, make: Make) -> None:
-        engine = ScriptedEngine("total = a + b\n" + "    x = f(1, 2, 3)\n" * 30)
-        completer = make(engine, tail_tokens=8)
-        await completer.complete(caret_in(BODY))
-        await until(lambda: interactive(engine)[0].ended)
-        assert interactive(engine)[0].stats.generated_tokens < 20
-
-    async def test_it_gives_way_to_a_new_request(self, make: Make) -> None:
-        engine = ScriptedEngine(lambda request: ["x = 12345\n", Pause(30.0), "more"])
-        completer = make(engine)
-        await completer.complete(caret_in(BODY))
-        await asyncio.sleep(0.02)
-        await completer.complete(caret_in("class A:\n    $0\n"))
+    async def test_nothing_is_decoded_once_the_draft_is_complete(self, make: Make) -> None:
+        engine = ScriptedEngine(["total = a + b\n", "    return total\n", Pause(30.0)])
+        outcome = await make(engine, prefetch=False).complete(caret_in(BODY))
+        assert outcome.text == "total = a + b"
         assert interactive(engine)[0].aborted
 
-    async def test_nothing_is_decoded_after_a_rejected_draft(self, make: Make) -> None:
+    async def test_nor_after_a_rejected_draft(self, make: Make) -> None:
         engine = ScriptedEngine(["abc", "\n", "more = 1\n", Pause(30.0)])
         outcome = await make(engine).complete(caret_in("x = $0\n"))
         assert outcome.reason == "too short"

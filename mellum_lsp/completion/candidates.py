@@ -1,0 +1,51 @@
+"""What else the model might say, for users who ask explicitly: another first token, and what follows it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from mellum_lsp.completion.cache import GenerationCache
+from mellum_lsp.completion.flights import Flights
+from mellum_lsp.completion.judge import Judge, Verdict
+from mellum_lsp.completion.outcome import Item
+from mellum_lsp.completion.settings import CompletionSettings
+from mellum_lsp.domain import Caret
+
+MOST_ITEMS = 3
+
+
+async def other_candidates(
+    flights: Flights, cache: GenerationCache, caret: Caret, settings: CompletionSettings
+) -> list[Verdict]:
+    """Verdicts on up to two candidates besides the most likely one, most probable first.
+
+    The prompt has just been evaluated, so they cost their own tokens only; those that take longer than
+    ``settings.candidates_deadline_ms`` are left out, also where the engine fails: they are an extra.
+    """
+    known = [Judge(caret, settings).verdict(entry.generated, entry.end) for entry in cache.candidates(caret)]
+    verdicts = known or await _generated(flights, caret, settings)
+    return sorted((v for v in verdicts if not v.reason), key=lambda v: -v.probability)
+
+
+def distinct(items: Iterable[Item]) -> tuple[Item, ...]:
+    """The first of each text, spaces not counted, and no more than `MOST_ITEMS`."""
+    by_text: dict[str, Item] = {}
+    for item in items:
+        by_text.setdefault("".join(item.text.split()), item)
+    return tuple(by_text.values())[:MOST_ITEMS]
+
+
+async def _generated(flights: Flights, caret: Caret, settings: CompletionSettings) -> list[Verdict]:
+    asked = [
+        flights.begin(caret, 0.0, settings, patient=True, private=True, rank=rank)
+        for rank in range(1, MOST_ITEMS)
+    ]
+    waiting = [asyncio.ensure_future(flights.verdict(flight, Judge(caret, settings))) for flight in asked]
+    try:
+        await asyncio.wait(waiting, timeout=settings.candidates_deadline_ms / 1000)
+    finally:
+        for task in waiting:
+            task.cancel()
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    return [result for result in results if isinstance(result, Verdict)]
