@@ -65,14 +65,23 @@ def choose(vocabulary: Vocabulary) -> Dialect:
     """The dialect that a model with this vocabulary and metadata speaks.
 
     It begins prompts as the vocabulary wants them begun and stops only at markers that the vocabulary has.
+    A vocabulary without markers is one that nobody can look into, a remote server's: there the names decide.
     """
     named = _BY_NAME.get(vocabulary.metadata.get(DIALECT_KEY, ""))
+    if not vocabulary.markers and vocabulary.metadata.get("general.name"):
+        return named or _by_said(_said(vocabulary))
     dialect = named if named and _needs(named) <= vocabulary.markers else _family(vocabulary)
     return replace(
         dialect,
         begin=_begin(vocabulary),
         stop_markers=tuple(marker for marker in dialect.stop_markers if marker in vocabulary.markers),
     )
+
+
+def _by_said(said: str) -> _Any:
+    """The dialect of the family that is named."""
+    names = {dialect.name.replace("_", "-"): dialect for dialect in _BY_NAME.values()}
+    return next((dialect for name, dialect in names.items() if name in said), Plain())
 
 
 def _family(vocabulary: Vocabulary) -> _Any:

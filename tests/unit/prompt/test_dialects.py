@@ -222,3 +222,19 @@ def test_the_documentation_of_each_dialect_names_its_source() -> None:
             assert any(source in text for source in ("arXiv:", "model card", "README", "mistral-common")), (
                 name
             )
+
+
+@pytest.mark.parametrize(
+    ("name", "dialect"),
+    [
+        ("JetBrains/Mellum-4b-sft-python", "mellum"),
+        ("Qwen/Qwen2.5-Coder-7B", "qwen"),
+        ("deepseek-ai/deepseek-coder-1.3b-base", "deepseek_coder"),
+        ("gpt-4", "plain"),
+    ],
+)
+def test_a_remote_model_is_known_by_its_name(name: str, dialect: str) -> None:
+    """Nobody can look into the vocabulary of a model on a server."""
+    chosen = choose(Vocabulary(frozenset(), {"general.name": name}))
+    assert chosen.name == dialect
+    assert chosen.stop_markers == by_name(dialect).stop_markers
