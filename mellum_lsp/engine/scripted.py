@@ -131,7 +131,7 @@ class ScriptedEngine:
         self.generations: list[ScriptedGeneration] = []
         self.starts = 0
         self._load = load
-        self._prefill = prefill
+        self.prefill = prefill
         self._loaded: ModelInfo | None = None
         self._starting: asyncio.Future[ModelInfo] | None = None
         self._evaluated: dict[str, list[str]] = {}
@@ -177,7 +177,7 @@ class ScriptedEngine:
 
     def generate(self, request: GenerateRequest) -> Generation:
         script = self.script(request) if callable(self.script) else self.script
-        generation = ScriptedGeneration(request, script, self._evaluate(request), self._prefill)
+        generation = ScriptedGeneration(request, script, self._evaluate(request), self.prefill)
         self.generations.append(generation)
         return generation
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 WARMING_SECONDS = 4.0
 """How much computing a full prompt may cost, once each time its plan changes."""
-SHORTEST_FULL_TOKENS = 512
+SHORTEST_FULL_TOKENS = 256
+"""Less would hardly be more than the micro prompt; a model that needs long for it is too slow anyway."""
 LONGEST_FULL_TOKENS = 8192
 LONGEST_PREFIX_TOKENS = 2048
 LONGEST_SUFFIX_TOKENS = 512
@@ -23,6 +24,9 @@ _REPLY_TOKENS_IN_TARGET = 10
 _OVERHEAD_MS = 10.0
 _LONGEST_TYPING_TOKENS = 192
 _FEWEST_TOKENS_WITH_CONTEXT = 512
+"""In a shorter prompt all room is better spent on the lines around the caret."""
+_SHORTEST_SIDE_BY_SIDE = 1024
+"""From here on a prompt is kept so short that the model's context holds two of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +72,19 @@ class Budget:
 
 
 def full_budget(capacity: Capacity, settings: PlanSettings | None = None) -> Budget:
-    """The budget of the prompt that is warmed in the background."""
+    """The budget of the prompt that is warmed in the background.
+
+    Unless a user wants it longer, the context holds two such prompts: the one that serves stays evaluated
+    while the next one is.
+    """
     settings = settings or PlanSettings()
+    most = capacity.context_tokens - settings.reply_tokens
     wanted = settings.context_tokens
     if wanted is None:
         warmed = int(capacity.prefill_tokens_per_second * WARMING_SECONDS)
-        wanted = min(max(warmed, SHORTEST_FULL_TOKENS), LONGEST_FULL_TOKENS)
-    total = max(FEWEST_TOKENS, min(wanted, capacity.context_tokens - settings.reply_tokens))
-    return Budget(
-        total_tokens=total,
-        # What is left, a good third, is for the project's context.
-        prefix_tokens=min(LONGEST_PREFIX_TOKENS, total * 2 // 5),
-        suffix_tokens=min(LONGEST_SUFFIX_TOKENS, total // 8),
-        context_tokens=total,
-        keystroke_tokens=_tokens_within_target(capacity, settings),
-        typing_tokens=min(_LONGEST_TYPING_TOKENS, total // 8),
-    )
+        beside_another = max(most // 2, _SHORTEST_SIDE_BY_SIDE)
+        wanted = min(max(warmed, SHORTEST_FULL_TOKENS), LONGEST_FULL_TOKENS, beside_another)
+    return _budget(max(FEWEST_TOKENS, min(wanted, most)), _tokens_within_target(capacity, settings))
 
 
 def micro_budget(capacity: Capacity, settings: PlanSettings | None = None) -> Budget:
@@ -92,15 +93,19 @@ def micro_budget(capacity: Capacity, settings: PlanSettings | None = None) -> Bu
     On a slow machine it holds some lines around the caret and no project context; never more than the full.
     """
     settings = settings or PlanSettings()
-    full = full_budget(capacity, settings)
     within_target = _tokens_within_target(capacity, settings)
-    total = min(full.total_tokens, within_target)
+    return _budget(min(full_budget(capacity, settings).total_tokens, within_target), within_target)
+
+
+def _budget(total: int, keystroke: int) -> Budget:
+    """How ``total`` tokens are shared out. With project context, that gets what is left, nearly a half."""
+    with_context = total >= _FEWEST_TOKENS_WITH_CONTEXT
     return Budget(
         total_tokens=total,
-        prefix_tokens=min(full.prefix_tokens, total * 2 // 3),
-        suffix_tokens=min(full.suffix_tokens, total // 5),
-        context_tokens=total if total >= _FEWEST_TOKENS_WITH_CONTEXT else 0,
-        keystroke_tokens=within_target,
+        prefix_tokens=min(LONGEST_PREFIX_TOKENS, total * 2 // 5 if with_context else total * 2 // 3),
+        suffix_tokens=min(LONGEST_SUFFIX_TOKENS, total // 8 if with_context else total // 5),
+        context_tokens=total if with_context else 0,
+        keystroke_tokens=keystroke,
         typing_tokens=min(_LONGEST_TYPING_TOKENS, total // 8),
     )
 

@@ -44,6 +44,50 @@ def test_a_full_prompt_takes_seconds_at_most_to_warm() -> None:
     assert full_budget(WORKSTATION).total_tokens == LONGEST_FULL_TOKENS
 
 
+@pytest.mark.parametrize(
+    ("machine", "capacity", "wanted", "full", "micro"),
+    [
+        # Machine, (context, prefill, decode), contextTokens, tokens of the full and of the micro prompt, and
+        # how many of each are for project context.
+        ("4B on a laptop", (4096, 15, 3), None, (256, 0), (64, 0)),
+        ("4B on eight cores", (4096, 60, 8), None, (256, 0), (64, 0)),
+        ("nano, two cores busy", (4096, 250, 60), None, (1000, 350), (64, 0)),
+        ("nano, two cores", (4096, 450, 110), None, (1800, 663), (89, 0)),
+        ("nano, fast cores", (4096, 900, 130), None, (1968, 743), (191, 0)),
+        ("nano, fast cores, longer context", (8192, 900, 130), None, (3600, 1518), (191, 0)),
+        ("GPU, small context", (4096, 5000, 100), None, (1968, 743), (950, 334)),
+        ("GPU, large context", (32768, 5000, 100), None, (8192, 5440), (950, 334)),
+        ("GPU, less wanted", (32768, 5000, 100), 1000, (1000, 350), (950, 334)),
+        ("nano, more wanted", (4096, 450, 110), 3500, (3500, 1471), (89, 0)),
+        ("nano, more wanted than there is", (4096, 450, 110), 9999, (3936, 1678), (89, 0)),
+        ("nano, very little wanted", (4096, 450, 110), 80, (80, 0), (80, 0)),
+        ("a model with little context", (1024, 450, 110), None, (864, 303), (89, 0)),
+        ("one with hardly any", (200, 450, 110), None, (40, 0), (40, 0)),
+    ],
+)
+def test_budgets_by_machine(
+    machine: str,
+    capacity: tuple[int, float, float],
+    wanted: int | None,
+    full: tuple[int, int],
+    micro: tuple[int, int],
+) -> None:
+    settings = PlanSettings(context_tokens=wanted, reply_tokens=160)
+    budgets = [make(Capacity(*capacity), settings) for make in (full_budget, micro_budget)]
+    assert [(budget.total_tokens, for_context(budget)) for budget in budgets] == [full, micro], machine
+
+
+def for_context(budget: Budget) -> int:
+    """What is left for project context beside a window that uses all it may."""
+    window = budget.prefix_tokens + budget.suffix_tokens + budget.typing_tokens
+    return min(budget.context_tokens, budget.total_tokens - window)
+
+
+def test_the_prompt_that_serves_and_the_next_one_fit_into_the_context_together() -> None:
+    fast = Capacity(4096, prefill_tokens_per_second=6000, decode_tokens_per_second=150)
+    assert 2 * full_budget(fast).total_tokens + PlanSettings().reply_tokens <= 4096
+
+
 def test_the_models_context_bounds_the_prompt_and_leaves_room_for_the_reply() -> None:
     small = Capacity(1024, prefill_tokens_per_second=6000, decode_tokens_per_second=150)
     settings = PlanSettings(reply_tokens=200)
