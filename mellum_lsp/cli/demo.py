@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import sys
 import tempfile
@@ -24,7 +25,8 @@ SAMPLE_PROJECT = Path(__file__).parent / "sample_project"
 SAMPLE_FILE = "shop/cart.py"
 HOLE_BEGINS_AFTER = "in self._counts.items():\n            product = self._catalog."
 HOLE_ENDS_BEFORE = "        return total"
-LOAD_PATIENCE_SECONDS = 120.0
+LOAD_PATIENCE_SECONDS = 100.0
+_STOPPING_SECONDS = 5.0
 
 
 @click.command()
@@ -69,15 +71,18 @@ async def _complete_over_lsp(
     arguments = ["-m", "mellum_lsp", "serve", *(["--model", model] if model else [])]
     await client.start_io(sys.executable, *arguments)
     try:
-        await _open(client, root, file, text)
-        seen = await asyncio.wait_for(_ask(client, file, before, started), LOAD_PATIENCE_SECONDS)
-        await client.shutdown_async(None)
-        client.exit(None)
+        # The whole conversation: a server that ends at once would otherwise be waited for without end.
+        async with asyncio.timeout(LOAD_PATIENCE_SECONDS):
+            await _open(client, root, file, text)
+            seen = await _ask(client, file, before, started)
+            await client.shutdown_async(None)
+            client.exit(None)
     except TimeoutError as error:
         said = "; ".join(messages) or "see the log that `mellum-lsp doctor` names"
         raise Failure(f"no answer in {LOAD_PATIENCE_SECONDS:.0f} s: {said}", "mellum-lsp doctor") from error
     finally:
-        await client.stop()  # type: ignore[no-untyped-call]
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(client.stop(), _STOPPING_SECONDS)  # type: ignore[no-untyped-call]
     return seen
 
 
