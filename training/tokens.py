@@ -18,7 +18,7 @@ class Tokeniser:
         self._model = load_vocabulary(gguf)
         self.size = self._model.n_vocab()
         self.markers = dict(markers)
-        self.end = self._control(END_OF_TEXT)
+        self.end = self.marker(END_OF_TEXT)
         self.count = lru_cache(maxsize=200_000)(self._count)
 
     def knows(self, marker: str) -> bool:
@@ -34,7 +34,7 @@ class Tokeniser:
         for part in prompt:
             for segment in part.segments:
                 if isinstance(segment, Marker):
-                    ids.append(self._control(segment.text))
+                    ids.append(self.marker(segment.text))
                 else:
                     ids.extend(self.encode(segment))
         return ids
@@ -42,7 +42,8 @@ class Tokeniser:
     def _count(self, text: str) -> int:
         return len(self.encode(text))
 
-    def _control(self, text: str) -> int:
+    def marker(self, text: str) -> int:
+        """The id of a control token; raises `ValueError` where the vocabulary has none of this name."""
         if text in self.markers:
             return self.markers[text]
         ids = self._model.tokenize(text.encode(), False, True)

@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra 'training' (torch, transformers)")
 pytest.importorskip("transformers", reason="needs the extra 'training' (torch, transformers)")
 
-from training import corpus, export, fim, model, quantisation, sft  # noqa: E402
+from training import checkpoints, corpus, fim, model, objective, quantisation, sft  # noqa: E402
 from training.corpus import build  # noqa: E402
 from training.holes import make_holes  # noqa: E402
 from training.recipe import Recipe, Run  # noqa: E402
@@ -43,7 +43,7 @@ def test_a_run_learns_ends_by_its_budget_and_resumes(recipe: Recipe, ready: Run)
 def test_a_file_named_stop_ends_a_run_with_a_checkpoint(recipe: Recipe, ready: Run) -> None:
     (ready.root / "STOP").touch()
     assert sft.train(recipe, ready).step == 0
-    assert sft.newest_checkpoint(ready) is not None
+    assert checkpoints.newest(ready) is not None
 
 
 def test_examples_in_one_row_do_not_see_each_other() -> None:
@@ -60,7 +60,7 @@ def test_examples_in_one_row_do_not_see_each_other() -> None:
 def test_all_middle_positions_are_trained_on_and_the_rest_is_drawn() -> None:
     weights = np.full(200, 0.3, dtype=np.float32)
     weights[0], weights[150:180] = 0, 1
-    positions = sft.loss_positions(weights, 80, np.random.default_rng(1))
+    positions = objective.loss_positions(weights, 80, np.random.default_rng(1))
     assert len(positions) == 80
     assert set(range(150, 180)) <= set(positions.tolist())
     assert 0 not in positions
@@ -93,21 +93,6 @@ def test_gradients_reach_the_masters_and_the_masters_come_back() -> None:
     assert not torch.equal(rounded, tiny.model.layers[0].mlp.up_proj.weight)
     assert tiny.model.layers[0].mlp.up_proj.weight.grad is not None
     assert all(torch.equal(a, b) for a, b in zip(masters, tiny.parameters(), strict=True))
-
-
-def test_the_exported_gguf_computes_what_the_weights_do(
-    recipe: Recipe, ready: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    strong = sft.build_model(recipe, ready, None)
-    with torch.no_grad():
-        for parameter in quantisation.quantised_parameters(strong):
-            parameter.mul_(8)  # so that attention decides, and with it the order of its rotary rows
-    monkeypatch.setattr(sft, "build_model", lambda *_: strong)
-    files = export.export(recipe, ready)
-    proof = json.loads((ready.export / "proof.json").read_text())["quantisations"]
-    assert files.keys() == {"F16", "Q8_0"}
-    assert proof["F16"]["kl_nats"] < 1e-3
-    assert proof["F16"]["top1_agreement"] > 0.97
 
 
 def test_holes_are_the_same_for_the_same_seed_and_spread_over_packages(recipe: Recipe, ready: Run) -> None:
