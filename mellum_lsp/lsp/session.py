@@ -9,19 +9,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from lsprotocol import types
 
-from mellum_lsp.completion import reasons
-from mellum_lsp.completion.outcome import Explanation, Item, Outcome
+from mellum_lsp.completion.rhythm import Rhythm
 from mellum_lsp.domain import Caret, Trigger
 from mellum_lsp.engine.interface import EngineError
 from mellum_lsp.lsp import uris
+from mellum_lsp.lsp.answers import Answers
 from mellum_lsp.lsp.backend import Backend, Build, import_all
 from mellum_lsp.lsp.background import Background
 from mellum_lsp.lsp.client import Client
@@ -36,11 +35,9 @@ from mellum_lsp.lsp.notebooks import Notebooks
 from mellum_lsp.lsp.progress import Progress
 from mellum_lsp.lsp.settings import Settings
 from mellum_lsp.lsp.status import State, Status, StatusReporter
+from mellum_lsp.lsp.warming import Warming
 
 log = logging.getLogger(__name__)
-
-ANSWER_SECONDS = 300.0
-"""No request waits longer than this, whatever happens behind it; a large model may load for minutes."""
 
 
 class Session:
@@ -58,8 +55,13 @@ class Session:
         self.exclusions = Exclusions(self.executor, self.background)
         self.index_feed = IndexFeed()
         self.feedback = Feedback(record)
+        self.feedback.on_dismissed = self._dismissed
+        self.answers = Answers(self)
+        self.warming = Warming(self)
+        self.rhythm = Rhythm()
         self.uses_inline_completion: set[str] = set()
         """Documents (by URI) in which the client has asked for inline completions."""
+        self._said: set[tuple[str, str]] = set()
         self.status = Status()
         self._reporter = StatusReporter(self.status_document, self._tell_status)
         self._build = build
@@ -185,66 +187,26 @@ class Session:
         document = self.documents.get(uri)
         return document if document is not None and document.in_sync else None
 
+    def changed(self, document: Document) -> None:
+        """The user has changed the document."""
+        self.rhythm.key(self._loop.time())
+        self.feedback.changed(document.uri, document.text)
+
     def forget(self, document: Document) -> None:
         """The document was closed."""
         self.uses_inline_completion.discard(document.uri)
+        self._said = {(uri, reason) for uri, reason in self._said if uri != document.uri}
+        self.feedback.closed(document.uri)
 
     # ---- answers
-
-    async def complete(self, caret: Caret) -> Outcome:
-        """What the pipeline says; a failure is an outcome too."""
-        started = time.perf_counter()
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                if await self.exclusions.excludes(caret.root, caret.path):
-                    outcome = Outcome((), str(reasons.EXCLUDED_FILE))
-                else:
-                    outcome = await (await self.backend()).completer.complete(caret)
-        except EngineError as error:
-            outcome = Outcome((), str(reasons.engine_failed(str(error))))
-        except Exception as error:
-            log.error("%s", failure("completing failed", error))
-            outcome = Outcome((), str(reasons.Reason(reasons.Silence.BUG)))
-        if outcome.reason:
-            self.silent(caret.path, outcome.reason)
-        else:
-            milliseconds = (time.perf_counter() - started) * 1000
-            log.info("%s: answered in %.0f ms, p=%.2f", caret.path, milliseconds, outcome.confidence)
-            self.feedback.offered(outcome, caret.language)
-            if self.status.state == "failed":
-                self.set_state("ready", "")
-            self._say("")
-        return outcome
-
-    def fitting(self, caret: Caret, place: Place, items: Sequence[Item]) -> list[Item]:
-        """The items that still fit the document after what was typed while they were made."""
-        document = self.documents.get(caret.document)
-        kept = [item for item in items if document and document.still_fits(place, item.text)]
-        if items and not kept:
-            self.silent(caret.path, str(reasons.SUPERSEDED))
-        return kept
 
     def own_endings(self, text: str, place: Place) -> str:
         """``text`` with the line endings that the client wants to insert there."""
         return text if self.client.inserts_plain_newlines else place.with_own_endings(text)
 
-    async def explain(self, caret: Caret) -> Explanation:
-        """How a completion comes about; a failure is explained too."""
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                if await self.exclusions.excludes(caret.root, caret.path):
-                    return Explanation(reason=str(reasons.EXCLUDED_FILE), model=self.status.model)
-                return await (await self.backend()).completer.explain(caret)
-        except EngineError as error:
-            return Explanation(reason=str(reasons.engine_failed(str(error))), model=self.status.model)
-        except Exception as error:
-            log.error("%s", failure("explaining failed", error))
-            return Explanation(reason=str(reasons.Reason(reasons.Silence.BUG)), model=self.status.model)
-
-    async def warm(self, caret: Caret) -> None:
-        """Evaluate the caret's prompt before somebody asks."""
-        if not await self.exclusions.excludes(caret.root, caret.path):
-            await (await self.backend()).completer.warm(caret)
+    def _dismissed(self, item_id: str) -> None:
+        if self._backend is not None:
+            self._backend.completer.dismissed(item_id)
 
     async def backend(self) -> Backend:
         """What stands behind the session, as soon as the settings are known."""
@@ -252,10 +214,22 @@ class Session:
             await self._built.wait()
         return self._backend
 
+    def served(self) -> None:
+        """An answer came: whatever failed before works again."""
+        if self.status.state == "failed":
+            self.set_state("ready", "")
+        self._say("")
+
     def silent(self, path: str, reason: str) -> None:
         """Nothing is shown, and why."""
         log.info("%s: nothing to show: %s", path, reason)
         self._say(f"nothing to show: {reason}")
+
+    def silent_once(self, document: Document, reason: str) -> None:
+        """A silence at every keystroke of a document: the log says it once, the status has better to tell."""
+        if (document.uri, reason) not in self._said:
+            self._said.add((document.uri, reason))
+            log.info("%s: nothing to show: %s", document.uri.rpartition("/")[2], reason)
 
     # ---- the client's eyes
 

@@ -74,6 +74,20 @@ class Settings(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     mid_word: Annotated[
         bool, Meta(description="Whether to suggest where a word continues right behind the caret.")
     ] = _COMPLETION.mid_word
+    suppress_in: Annotated[
+        tuple[Literal["comment", "string"], ...],
+        Meta(
+            description="Places in which nothing is suggested unless asked for; docstrings are comments.",
+            examples=[["comment"], ["comment", "string"]],
+        ),
+    ] = _COMPLETION.suppress_in
+    prefetch: Annotated[
+        bool,
+        Meta(
+            description="Whether what follows a suggestion is generated while it is looked at, so that it is "
+            "there when the suggestion is accepted. Costs some CPU time."
+        ),
+    ] = _COMPLETION.prefetch
     context_tokens: Annotated[
         Annotated[int, Meta(ge=64)] | None,
         Meta(
@@ -119,6 +133,8 @@ class Settings(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
             max_lines=self.max_lines,
             minimum_characters=self.minimum_characters,
             mid_word=self.mid_word,
+            suppress_in=self.suppress_in,
+            prefetch=self.prefetch,
             context_tokens=self.context_tokens,
             latency_target_ms=self.latency_target_ms,
             languages=self.languages,

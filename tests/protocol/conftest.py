@@ -15,6 +15,7 @@ from mellum_lsp.lsp.server import create_server
 @pytest.fixture(autouse=True)
 def _tell_changes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mellum_lsp.lsp.status.SETTLE_SECONDS", 0)
+    monkeypatch.setattr("mellum_lsp.lsp.warming.REST_SECONDS", 0)
 
 
 @pytest.fixture

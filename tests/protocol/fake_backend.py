@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +27,16 @@ class FakeCompleter:
         self.gate.set()
         self.carets: list[Caret] = []
         self.warmed: list[Caret] = []
+        self.dismissals: list[str] = []
+        self.settled: list[float] = []
         self.withdrawn = 0
         self.error: Exception | None = None
         self.settings: CompletionSettings | None = None
         self.closed = False
 
-    async def complete(self, caret: Caret) -> Outcome:
+    async def complete(self, caret: Caret, settle_seconds: float = 0.0) -> Outcome:
         self.carets.append(caret)
+        self.settled.append(settle_seconds)
         try:
             await self.gate.wait()
         except asyncio.CancelledError:
@@ -41,7 +44,9 @@ class FakeCompleter:
             raise
         if self.error:
             raise self.error
-        return Outcome((self.item,), "", confidence=0.9) if self.item else Outcome((), "gated p=0.20")
+        if self.item is None:
+            return Outcome((), "gated p=0.20")
+        return Outcome((replace(self.item, confidence=0.9),), "", confidence=0.9, source="full")
 
     async def explain(self, caret: Caret) -> Explanation:
         self.carets.append(caret)
@@ -51,6 +56,9 @@ class FakeCompleter:
 
     async def warm(self, caret: Caret) -> None:
         self.warmed.append(caret)
+
+    def dismissed(self, item_id: str) -> None:
+        self.dismissals.append(item_id)
 
     def update_settings(self, settings: CompletionSettings) -> None:
         self.settings = settings

@@ -40,9 +40,9 @@ class TestSuperseding:
         waiting: list[int] = []
         complete = lab.completer.complete
 
-        async def counted(caret):
+        async def counted(caret, settle_seconds):
             waiting.append(len(lab.completer.carets) - lab.completer.withdrawn)
-            return await complete(caret)
+            return await complete(caret, settle_seconds)
 
         lab.completer.complete = counted
         caret = client.open(URI, "$0")

@@ -59,7 +59,7 @@ class TestStdio:
         (item,) = await client.inline(URI, caret, kind=1)
         assert item["insertText"] == "return a + b"
         log = (tmp_path / "state" / "mellum-lsp" / "server.log").read_text()
-        assert re.search(r"^\S+ \S+ \d+ INFO mellum_lsp\.lsp\.session: a\.py: answered in", log, re.MULTILINE)
+        assert re.search(r"^\S+ \S+ \d+ INFO mellum_lsp\.lsp\.answers: a\.py: answered in", log, re.MULTILINE)
         assert "return" not in log
         assert (tmp_path / "stderr.txt").read_text() == ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 from lsprotocol import types
@@ -29,10 +30,16 @@ def completion(session: Session, params: types.CompletionParams) -> Later | type
         session.silent(uri, str(reasons.DOCUMENT_CLOSED))
         return empty()
     if document.uri in session.uses_inline_completion:
-        return empty()  # reasons.INLINE_IN_USE: not worth a line in the log at every keystroke
+        session.silent_once(document, str(reasons.INLINE_IN_USE))
+        return empty()
+    session.warming.asked(document, params.position)
     place = document.place(params.position)
     caret = session.caret(document, place, _trigger_of(params, place))
-    return Later(_answer(session, caret, place), (document.uri, types.TEXT_DOCUMENT_COMPLETION))
+    # Editors that show ghosts wait by themselves; of those that show lists, some ask at every key.
+    automatic = caret.trigger is Trigger.AUTOMATIC
+    settle_seconds = session.rhythm.wait(asyncio.get_running_loop().time()) if automatic else 0.0
+    work = _answer(session, caret, place, settle_seconds)
+    return Later(work, (document.uri, types.TEXT_DOCUMENT_COMPLETION))
 
 
 def _trigger_of(params: types.CompletionParams, place: Place) -> Trigger:
@@ -46,14 +53,17 @@ def _trigger_of(params: types.CompletionParams, place: Place) -> Trigger:
     return Trigger.INVOKED if asked else Trigger.AUTOMATIC
 
 
-async def _answer(session: Session, caret: Caret, place: Place) -> types.CompletionList:
-    items = session.fitting(caret, place, (await session.complete(caret)).items)
+async def _answer(
+    session: Session, caret: Caret, place: Place, settle_seconds: float
+) -> types.CompletionList:
+    suggested = await session.answers.suggest(caret, place, settle_seconds=settle_seconds)
     return types.CompletionList(
-        is_incomplete=True, items=[_item(session, item, place, caret.language) for item in items]
+        is_incomplete=True,
+        items=[_item(session, item, place, caret.language, rank) for rank, (item, _) in enumerate(suggested)],
     )
 
 
-def _item(session: Session, item: Item, place: Place, language: str) -> types.CompletionItem:
+def _item(session: Session, item: Item, place: Place, language: str, rank: int) -> types.CompletionItem:
     """The typed word is part of the item: clients match what they filter, and replace, from its beginning."""
     typed = _typed_word(place)
     text = session.own_endings(typed + item.text, place)
@@ -64,7 +74,7 @@ def _item(session: Session, item: Item, place: Place, language: str) -> types.Co
         documentation=types.MarkupContent(
             kind=types.MarkupKind.Markdown, value=_fenced(place.before + item.text, language)
         ),
-        sort_text="0",
+        sort_text=str(rank),
         filter_text=typed,
         insert_text=text,
         insert_text_format=types.InsertTextFormat.PlainText,

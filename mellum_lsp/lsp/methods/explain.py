@@ -32,7 +32,7 @@ def explain(session: Session, params: types.InlineCompletionParams) -> Later | d
 
 
 async def _answer(session: Session, caret: Caret) -> dict[str, Any]:
-    return document(await session.explain(caret))
+    return document(await session.answers.explain(caret))
 
 
 def document(explanation: Explanation) -> dict[str, Any]:

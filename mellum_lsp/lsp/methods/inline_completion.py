@@ -5,9 +5,9 @@ from __future__ import annotations
 from lsprotocol import types
 
 from mellum_lsp.completion import reasons
-from mellum_lsp.completion.outcome import Item
 from mellum_lsp.domain import Caret, Trigger
 from mellum_lsp.lsp.documents import Place
+from mellum_lsp.lsp.insertion import Insertion, Selection
 from mellum_lsp.lsp.methods.execute_command import accept_command
 from mellum_lsp.lsp.requests import Later
 from mellum_lsp.lsp.session import Session
@@ -27,9 +27,17 @@ def inline_completion(
         session.silent(uri, str(reasons.DOCUMENT_CLOSED))
         return empty()
     session.uses_inline_completion.add(document.uri)
+    session.warming.asked(document, params.position)
     place = document.place(params.position)
+    selection = None
+    if selected := params.context.selected_completion_info:
+        selection = Selection.read(selected, document, place)
+        if selection is None:
+            session.silent(uri, str(reasons.POPUP_ELSEWHERE))
+            return empty()
     caret = session.caret(document, place, trigger_of(params.context))
-    return Later(_answer(session, caret, place), (document.uri, types.TEXT_DOCUMENT_INLINE_COMPLETION))
+    work = _answer(session, caret, place, selection)
+    return Later(work, (document.uri, types.TEXT_DOCUMENT_INLINE_COMPLETION))
 
 
 def trigger_of(context: types.InlineCompletionContext) -> Trigger:
@@ -38,20 +46,24 @@ def trigger_of(context: types.InlineCompletionContext) -> Trigger:
     return Trigger.INVOKED if asked else Trigger.AUTOMATIC
 
 
-async def _answer(session: Session, caret: Caret, place: Place) -> types.InlineCompletionList:
-    items = session.fitting(caret, place, (await session.complete(caret)).items)
-    return types.InlineCompletionList(items=[_item(session, item, place) for item in items])
+async def _answer(
+    session: Session, caret: Caret, place: Place, selection: Selection | None
+) -> types.InlineCompletionList:
+    suggested = await session.answers.suggest(caret, place, selection)
+    return types.InlineCompletionList(
+        items=[_item(session, item.id, insertion, place) for item, insertion in suggested]
+    )
 
 
-def _item(session: Session, item: Item, place: Place) -> types.InlineCompletionItem:
-    text = session.own_endings(item.text, place)
-    replaced = place.after[: item.replace_after]
+def _item(session: Session, item_id: str, insertion: Insertion, place: Place) -> types.InlineCompletionItem:
+    text = session.own_endings(insertion.text, place)
+    replaced = place.before[len(place.before) - insertion.before :] + place.after[: insertion.after]
     return types.InlineCompletionItem(
         insert_text=text,
-        range=place.range(after=item.replace_after),
+        range=place.range(insertion.before, insertion.after),
         # VS Code shows an item only if its filter text holds what it replaces.
         filter_text=None if _is_subsequence(replaced, text) else text + replaced,
-        command=accept_command(item.id),
+        command=accept_command(item_id),
     )
 
 

@@ -17,7 +17,8 @@ def did_open(session: Session, params: types.DidOpenNotebookDocumentParams) -> N
 
 
 def did_change(session: Session, params: types.DidChangeNotebookDocumentParams) -> None:
-    session.notebooks.change(params)
+    for cell in session.notebooks.change(params):
+        session.changed(cell)
 
 
 def did_close(session: Session, params: types.DidCloseNotebookDocumentParams) -> None:

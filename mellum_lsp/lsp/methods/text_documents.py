@@ -14,6 +14,7 @@ log = logging.getLogger(__name__)
 
 def did_open(session: Session, params: types.DidOpenTextDocumentParams) -> None:
     document = session.documents.open(params.text_document)
+    session.warming.opened(document)
     if path := session.path_of(document.uri):
         session.index_feed.opened(path, document)
 
@@ -21,7 +22,10 @@ def did_open(session: Session, params: types.DidOpenTextDocumentParams) -> None:
 def did_change(session: Session, params: types.DidChangeTextDocumentParams) -> None:
     identifier = params.text_document
     document = session.documents.change(identifier.uri, identifier.version, params.content_changes)
-    if document is not None and (path := session.path_of(document.uri)):
+    if document is None:
+        return
+    session.changed(document)
+    if path := session.path_of(document.uri):
         session.index_feed.changed(path, document)
 
 
