@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from training.recipe import Recipe, RecipeError, Run, read_recipe
 
-STAGES = ("base", "corpus", "fim", "context", "sft", "export", "evaluate", "all")
+STAGES = ("base", "corpus", "fim", "context", "sft", "export", "evaluate")
+OTHERS = ("all", "pack", "unpack")
+"""``pack`` and ``unpack`` carry a run to a machine with a GPU and back (training/gpu_job)."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
-    parser.add_argument("stage", choices=STAGES)
+    parser.add_argument("stage", choices=(*STAGES, *OTHERS))
     parser.add_argument("--recipe", type=Path, required=True)
     parser.add_argument("--run", type=Path, help="run folder (default: runs/NAME)")
+    parser.add_argument("--folder", type=Path, action="append", default=[], help="instead of the recipe's")
+    parser.add_argument("--out", type=Path, help="pack: where the parts go; unpack: where the results are")
     parser.add_argument("--minutes", type=float, help="sft, evaluate: time budget")
     parser.add_argument("--device", default="cpu", help="sft: cpu or cuda")
     parser.add_argument("--holes", type=int, default=300, help="evaluate: how many holes")
@@ -29,9 +34,15 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"training: {error}", file=sys.stderr)
         return 2
     run = Run(options.run or Path("runs") / recipe.name)
-    stages = [s for s in STAGES if s != "all"] if options.stage == "all" else [options.stage]
-    for stage in stages:
-        run_stage(stage, recipe, run, options)
+    if options.folder:
+        folders = tuple(str(folder.resolve()) for folder in options.folder)
+        recipe = replace(recipe, corpus=replace(recipe.corpus, folders=folders))
+    try:
+        for stage in STAGES if options.stage == "all" else (options.stage,):
+            run_stage(stage, recipe, run, options)
+    except RecipeError as error:
+        print(f"training: {error}", file=sys.stderr)
+        return 2
     return 0
 
 
@@ -61,6 +72,14 @@ def run_stage(stage: str, recipe: Recipe, run: Run, options: argparse.Namespace)
         from training import export
 
         export.export(recipe, run)
+    elif stage == "pack":
+        from training.gpu_job import pack
+
+        pack.pack(recipe, run, options.out or run.root / "job", options.holes)
+    elif stage == "unpack":
+        from training.gpu_job import unpack
+
+        unpack.unpack(run, options.out or run.root / "results")
     elif stage == "evaluate":
         from training import evaluate
 
