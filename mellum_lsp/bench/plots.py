@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mellum_lsp.bench.gates import AtGate, Bin
+from mellum_lsp.bench.load import Level
 from mellum_lsp.bench.statistics import Estimate
 
 _SIZE_INCHES = (7.0, 4.2)
@@ -72,6 +73,21 @@ def reliability(calibrations: Mapping[str, Sequence[Bin]]) -> Any:
     axes.set_ylabel("share fully right, observed")
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    return figure
+
+
+def load_curve(levels: Sequence[Level], target_ms: float) -> Any:
+    """Milliseconds to the whole answer over the number of developers: median, 90% and 99%."""
+    figure, axes = _figure()
+    for share, style in ((50, "o-"), (90, "s-"), (99, "^:")):
+        values = [level.percentile(share) for level in levels]
+        axes.plot([level.users for level in levels], values, style, ms=4, label=f"{share}% of answers")
+    axes.axhline(target_ms, color="#999", lw=1, ls="--", label=f"target {target_ms:.0f} ms")
+    axes.set_xlabel("developers typing at once")
+    axes.set_ylabel("milliseconds to the whole answer")
+    axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
     return figure

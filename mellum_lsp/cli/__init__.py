@@ -13,6 +13,7 @@ import click
 
 from mellum_lsp import __version__
 from mellum_lsp.cli.bench import bench
+from mellum_lsp.cli.bench_load import load
 from mellum_lsp.cli.complete import complete
 from mellum_lsp.cli.demo import demo
 from mellum_lsp.cli.doctor import doctor
@@ -32,6 +33,9 @@ def cli() -> None:
 
 for command in (serve, complete, index, models, doctor, demo, bench):
     cli.add_command(command)
+
+
+bench.add_command(load)
 
 
 def main() -> None:

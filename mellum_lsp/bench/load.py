@@ -1,0 +1,140 @@
+"""How many developers a completion server carries: simulated typists against one address, level by level.
+
+A typist asks at random moments (exponential pauses), each time with a prompt that begins as the one before
+and is a few tokens longer, as prefix caching rewards; now and then they jump, and all but the project's
+context is new. A request that is not answered before the next one is withdrawn, as editors do. So an
+overloaded server shows in both figures: answers come late, and fewer come at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mellum_lsp.domain import Part
+from mellum_lsp.engine.interface import Engine, EngineError, GenerateRequest
+
+_WORDS = (
+    "def return self class import from for in if not None value name path index result items append key data "
+    "config request response user count open close read write list dict str int size start end"
+)
+_TYPED_TOKENS = 3
+_TOKENS_PER_WORD = 1.3
+"""Of the words above, with what stands between them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Typist:
+    """How one developer loads the server: mean seconds between requests, tokens of prompt and answer."""
+
+    pause_seconds: float = 4.0
+    prompt_tokens: int = 1024
+    answer_tokens: int = 24
+    jump_share: float = 0.1
+    """Of the requests, those that come from another place in the project."""
+
+
+@dataclass(slots=True)
+class Level:
+    """What ``users`` saw in ``seconds``; milliseconds to the first token and to the whole answer."""
+
+    users: int
+    seconds: float
+    asked: int = 0
+    withdrawn: int = 0
+    failed: int = 0
+    generated_tokens: int = 0
+    first_ms: list[float] = field(default_factory=list)
+    whole_ms: list[float] = field(default_factory=list)
+    trouble: str = ""
+    """What the first failure said."""
+
+    @property
+    def answers_per_second(self) -> float:
+        return len(self.whole_ms) / self.seconds
+
+    def percentile(self, share: float) -> float:
+        """Of the whole answers' times; NaN where none came."""
+        return float(np.percentile(self.whole_ms, share)) if self.whole_ms else float("nan")
+
+
+async def measure(
+    engine: Engine,
+    levels: Sequence[int],
+    seconds: float,
+    typist: Typist,
+    on_progress: Callable[[float], None] = lambda _: None,
+    seed: int = 1,
+) -> list[Level]:
+    """Load ``engine`` with each number of users in turn for ``seconds``. Raises what its start raises."""
+    await engine.start()
+    measured = []
+    for number, users in enumerate(levels):
+        level = Level(users, seconds)
+        random_ = random.Random(f"{seed} {users}")
+        people = [_Person(engine, typist, level, random.Random(random_.random())) for _ in range(users)]
+        await asyncio.gather(*(person.work(seconds) for person in people))
+        measured.append(level)
+        on_progress((number + 1) / len(levels))
+    return measured
+
+
+class _Person:
+    def __init__(self, engine: Engine, typist: Typist, level: Level, random_: random.Random) -> None:
+        self._engine, self._typist, self._level, self._random = engine, typist, level, random_
+        self._context = self._words(int(typist.prompt_tokens * 0.7))
+        self._typed = self._words(int(typist.prompt_tokens * 0.3))
+
+    async def work(self, seconds: float) -> None:
+        """Ask until the time is up; what runs then is waited for, no longer than a pause."""
+        end = time.perf_counter() + seconds
+        running: asyncio.Task[None] | None = None
+        await asyncio.sleep(self._random.random() * min(self._typist.pause_seconds, seconds / 2))
+        while time.perf_counter() < end:
+            if running and not running.done():
+                running.cancel()
+                self._level.withdrawn += 1
+            running = asyncio.create_task(self._ask())
+            await asyncio.sleep(self._random.expovariate(1 / self._typist.pause_seconds))
+        if running:
+            await asyncio.wait([running], timeout=self._typist.pause_seconds)
+            if not running.done():
+                running.cancel()
+                self._level.withdrawn += 1
+
+    async def _ask(self) -> None:
+        level, begun, first = self._level, time.perf_counter(), 0.0
+        level.asked += 1
+        generation = self._engine.generate(
+            GenerateRequest((Part("prefix", "", (self._prompt(),)),), self._typist.answer_tokens)
+        )
+        try:
+            async for _ in generation:
+                first = first or time.perf_counter()
+        except EngineError as error:
+            level.failed += 1
+            level.trouble = level.trouble or str(error).split("\n")[0]
+            return
+        except asyncio.CancelledError:
+            generation.abort()
+            raise
+        ended = time.perf_counter()
+        level.generated_tokens += generation.stats.generated_tokens
+        level.first_ms.append(((first or ended) - begun) * 1000)
+        level.whole_ms.append((ended - begun) * 1000)
+
+    def _prompt(self) -> str:
+        if self._random.random() < self._typist.jump_share:
+            self._typed = self._words(int(self._typist.prompt_tokens * 0.3))
+        else:
+            self._typed += f" {self._words(_TYPED_TOKENS)}"
+        return f"{self._context}\n{self._typed}"
+
+    def _words(self, tokens: int) -> str:
+        count, words = max(1, int(tokens / _TOKENS_PER_WORD)), _WORDS.split()
+        return " ".join(self._random.choice(words) for _ in range(count))
