@@ -6,7 +6,7 @@ ever cuts. So the whole trade-off costs one generation a hole.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -19,8 +19,6 @@ from mellum_lsp.domain import Trigger
 
 THRESHOLDS = (0.0, *(round(0.05 * step, 2) for step in range(1, 19)), 0.92, 0.95, 0.97, 0.99)
 BINS = 10
-
-Asked = Sequence[tuple[Place, Answer]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +40,18 @@ class Bin(NamedTuple):
     observed: Estimate
 
 
-def at_gate(asked: Asked, settings: CompletionSettings, threshold: float) -> AtGate:
-    """What the server shows of the answers while the user types."""
-    seen = [seen_at(place, answer, settings, threshold) for place, answer in asked]
+def seen_behind(
+    threshold: float, asked: Iterable[tuple[Place, Answer]], settings: CompletionSettings
+) -> list[Shown | None]:
+    """What a user who types sees of each answer behind a gate, None where it keeps silent."""
+    behind = replace(settings, gate=threshold)
+    return [
+        shown(place, judged(place, answer.generated(), behind, Trigger.AUTOMATIC)) for place, answer in asked
+    ]
+
+
+def at_gate(threshold: float, seen: Sequence[Shown | None]) -> AtGate:
+    """What that comes to."""
     there = [one for one in seen if one]
     return AtGate(
         threshold,
@@ -55,22 +62,10 @@ def at_gate(asked: Asked, settings: CompletionSettings, threshold: float) -> AtG
     )
 
 
-def seen_at(place: Place, answer: Answer, settings: CompletionSettings, threshold: float) -> Shown | None:
-    """What a user who types sees of an answer behind a gate."""
-    behind = replace(settings, gate=threshold)
-    return shown(place, judged(place, answer.generated(), behind, Trigger.AUTOMATIC))
-
-
-def curve(asked: Asked, settings: CompletionSettings) -> list[AtGate]:
-    """The whole trade-off."""
-    return [at_gate(asked, settings, threshold) for threshold in THRESHOLDS]
-
-
-def calibration(asked: Asked, settings: CompletionSettings) -> list[Bin]:
-    """Predicted against observed, of whole drafts without a gate; tenths without any draft are left out."""
-    drafts = [seen_at(place, answer, settings, 0.0) for place, answer in asked]
+def calibration(seen: Iterable[Shown | None]) -> list[Bin]:
+    """Predicted against observed, of what is seen without a gate; tenths without any draft are left out."""
     tenths: list[list[Shown]] = [[] for _ in range(BINS)]
-    for draft in drafts:
+    for draft in seen:
         if draft:
             tenths[min(BINS - 1, int(draft.probability * BINS))].append(draft)
     return [
@@ -90,5 +85,7 @@ def lowest_gate(points: Sequence[AtGate], right: float, least_shown: int = 20) -
 
 
 def best_gate(points: Sequence[AtGate]) -> AtGate:
-    """The point whose right characters outweigh its wrong ones most."""
-    return max(points, key=lambda one: one.right_characters.value - one.wrong_characters.value)
+    """The point whose right characters outweigh its wrong ones most; of equal ones the quietest."""
+    return max(
+        points, key=lambda one: (one.right_characters.value - one.wrong_characters.value, one.threshold)
+    )

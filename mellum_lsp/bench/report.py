@@ -12,8 +12,18 @@ import msgspec
 from mellum_lsp.bench import plots
 from mellum_lsp.bench.gates import AtGate
 from mellum_lsp.bench.page import Page
+from mellum_lsp.bench.scores import FIGURES
 from mellum_lsp.bench.statistics import Estimate
 from mellum_lsp.bench.summary import Difference, Figures, Gates, Summary
+
+_HEADERS = {
+    "exact": "exact",
+    "first_line": "first line",
+    "chrf": "chrF++",
+    "similarity": "similarity",
+    "right_lines": "right lines",
+    "ended": "ended",
+}
 
 Table = tuple[Sequence[str], list[list[str]]]
 """Headers and rows."""
@@ -64,21 +74,13 @@ def document(summary: Summary) -> dict[str, Any]:
     }
 
 
-def quality_table(figures: Iterable[Figures]) -> Table:
-    """Quality without a gate; shares in percent."""
-    headers = (
-        *("model", "context", "holes", "n", "exact", "first line", "chrF++", "similarity", "right lines"),
-        *("ended", "needed names supplied"),
-    )
+def quality_table(figures: Iterable[Figures], columns: Sequence[str] = FIGURES) -> Table:
+    """Quality without a gate, of ``columns`` of `FIGURES`; shares in percent."""
+    headers = ("model", "context", "holes", "n", *(_HEADERS[name] for name in columns), "needs supplied")
     rows = [
         [
             *(one.variant.model, one.variant.context, one.group, str(one.values["exact"].n)),
-            percent(one.values["exact"]),
-            percent(one.values["first_line"]),
-            number(one.values["chrf"]),
-            percent(one.values["similarity"]),
-            percent(one.values["right_lines"]),
-            percent(one.values["ended"]),
+            *(number(one.values[c]) if c == "chrf" else percent(one.values[c]) for c in columns),
             percent(one.supplied) if one.supplied.n else "",
         ]
         for one in figures
@@ -100,13 +102,13 @@ def difference_table(differences: Iterable[Difference]) -> Table:
     return headers, rows
 
 
-def gate_table(gates: Iterable[Gates]) -> Table:
-    """The trade-off in figures; the gate of the settings is marked."""
+def gate_table(gates: Iterable[Gates], marks: Sequence[float] = _SHOWN_GATES) -> Table:
+    """The trade-off in figures at some gates; that of the settings is among them and marked."""
     headers = ("model", "context", "holes", "gate", "shown", "of these right", "characters right", "wrong")
     rows = []
     for one in gates:
-        points = [point for point in one.curve if point.threshold in _SHOWN_GATES]
-        if one.default.threshold not in _SHOWN_GATES:
+        points = [point for point in one.curve if point.threshold in marks]
+        if one.default.threshold not in marks:
             points = sorted([*points, one.default], key=lambda point: point.threshold)
         for point in points:
             mark = " (default)" if point.threshold == one.default.threshold else ""

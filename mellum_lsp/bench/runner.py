@@ -1,7 +1,8 @@
 """Lets every variant complete every hole through the server's own pipeline, and keeps what was said.
 
-One generation a hole and variant, asked explicitly: the full plan, no gate, the stop policy as it is. What a
-gate would have left of it is told from the recorded probabilities afterwards (`mellum_lsp.bench.gates`).
+One generation a hole and variant, made as `mellum/explain` makes it for a user who asks explicitly: anew,
+from the full plan, without a gate, ended by the stop policy. What a gate would have left of it is told from
+the recorded probabilities afterwards (`mellum_lsp.bench.gates`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from mellum_lsp.bench.answers import (
 from mellum_lsp.bench.holes import Hole, Place, place_of
 from mellum_lsp.bench.project import Project, RankedContext
 from mellum_lsp.bench.recording import RecordedGeneration, RecordingEngine
-from mellum_lsp.completion.outcome import Outcome
+from mellum_lsp.completion.outcome import Explanation
 from mellum_lsp.completion.pipeline import Completer
 from mellum_lsp.completion.settings import CompletionSettings
 from mellum_lsp.domain import Trigger
@@ -93,17 +94,17 @@ class Run:
         completer = Completer(engine, context, settings, troubles.append)
         engine.last = None
         try:
-            outcome = await completer.complete(place.caret_for(Trigger.INVOKED))
+            told = await completer.explain(place.caret_for(Trigger.INVOKED))
         finally:
             await completer.close()
         if troubles:
             raise troubles[0]
-        return _answer_from(place, outcome, engine.last)
+        return _answer_from(place, told, engine.last)
 
 
-def _answer_from(place: Place, outcome: Outcome, recorded: RecordedGeneration | None) -> Answer:
+def _answer_from(place: Place, told: Explanation, recorded: RecordedGeneration | None) -> Answer:
     if recorded is None:
-        return Answer(place.hole.id, "", (), (), "", failure=outcome.reason)
+        return Answer(place.hole.id, "", (), (), "", failure=told.reason)
     generated = recorded.generated()
     shown = identifiers("\n".join(part.text for part in recorded.prompt if part.kind == "context"))
     return Answer(
@@ -114,9 +115,9 @@ def _answer_from(place: Place, outcome: Outcome, recorded: RecordedGeneration | 
         stop=generated.stop,
         chunks=tuple(
             ShownChunk(one.chunk.path, one.chunk.start_line, one.chunk.end_line, one.strategy)
-            for one in outcome.chunks
+            for one in told.chunks
         ),
         supplied=tuple(name for name in place.hole.needs if name in shown),
         prompt_tokens=recorded.stats.prompt_tokens,
-        milliseconds=round(outcome.timings.total_ms, 1),
+        milliseconds=round(told.timings.total_ms, 1),
     )

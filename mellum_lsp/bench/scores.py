@@ -24,8 +24,8 @@ class Score:
 
     ``exact``: all of the text. ``first_line``: its first line that is not blank. ``chrf``: chrF++ (Popović
     2017) of this one text. ``similarity``: 1 minus the edit distance over the longer length.
-    ``right_lines``: the share of the true lines that the answer has, in their order. ``ended``: the answer
-    came to an end by itself or by the stop policy, not for its length.
+    ``right_lines``: the share of the true lines that the answer has, in their order, blank ones aside.
+    ``ended``: the answer came to an end by itself or by the stop policy, not for its length.
     """
 
     exact: float
@@ -106,8 +106,10 @@ def _first_line(text: str) -> str:
 
 
 def _right_lines(said: str, truth: str) -> float:
-    lines, true_lines = ([line.rstrip() for line in text.split("\n")] for text in (said, truth))
-    return LCSseq.similarity(lines, true_lines) / len(true_lines)
+    lines, true_lines = (
+        [line.rstrip() for line in text.split("\n") if line.strip()] for text in (said, truth)
+    )
+    return LCSseq.similarity(lines, true_lines) / len(true_lines) if true_lines else float(not lines)
 
 
 def _common_beginning(text: str, other: str) -> int:

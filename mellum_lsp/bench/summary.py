@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 
 from mellum_lsp.bench.answers import Answer, Variant
-from mellum_lsp.bench.gates import AtGate, Bin, at_gate, best_gate, calibration, curve, lowest_gate
+from mellum_lsp.bench.gates import (
+    THRESHOLDS,
+    AtGate,
+    Bin,
+    at_gate,
+    best_gate,
+    calibration,
+    lowest_gate,
+    seen_behind,
+)
 from mellum_lsp.bench.holes import Hole, Place
 from mellum_lsp.bench.scores import FIGURES, Score, judged, score_verdict
 from mellum_lsp.bench.statistics import Estimate, mean, mean_difference, ratio_of_means
@@ -120,12 +129,7 @@ def summarise(results: Results) -> Summary:
         for variant, against in _pairs(variants)
         for group, members in groups(places)
     ]
-    gates = [
-        _gates(results, variant, group, members)
-        for variant in variants
-        for group, members in groups(places)
-        if group in GATED_GROUPS
-    ]
+    gates = [one for variant in variants for one in _gates(results, variant, places)]
     advice, reasons = _advise(figures, differences, gates)
     names = list(dict.fromkeys(place.hole.project for place in places))
     return Summary(len(places), names, figures, differences, gates, advice, reasons)
@@ -186,12 +190,23 @@ def _pairs(variants: Sequence[Variant]) -> Iterator[tuple[Variant, Variant]]:
                 yield variant, other
 
 
-def _gates(results: Results, variant: Variant, group: str, places: Sequence[Place]) -> Gates:
+def _gates(results: Results, variant: Variant, places: Sequence[Place]) -> Iterator[Gates]:
+    """Of each group that has members; every answer is judged once at every threshold."""
+    settings = results.settings
     asked = [(place, results.answers[variant][place.hole.id]) for place in places]
-    default = at_gate(asked, results.settings, results.settings.gate)
-    return Gates(
-        variant, group, default, curve(asked, results.settings), calibration(asked, results.settings)
-    )
+    order = {place.hole.id: number for number, place in enumerate(places)}
+    seen = {gate: seen_behind(gate, asked, settings) for gate in {*THRESHOLDS, settings.gate}}
+    for group, members in groups(places):
+        if group in GATED_GROUPS:
+            own = [order[place.hole.id] for place in members]
+            of_group = {gate: [views[number] for number in own] for gate, views in seen.items()}
+            yield Gates(
+                variant,
+                group,
+                at_gate(settings.gate, of_group[settings.gate]),
+                [at_gate(threshold, of_group[threshold]) for threshold in THRESHOLDS],
+                calibration(of_group[0.0]),
+            )
 
 
 def _advise(

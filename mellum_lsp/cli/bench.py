@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from mellum_lsp.cli.output import Failure, errors, json_option, print_json, progress_bar, reported_failures
 
@@ -172,6 +172,7 @@ def _tell(results: Results, run: Run, as_json: bool, finished: bool) -> None:
 
     summary = summarise(results)
     page = run.folder / "report.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(report.html(summary, f"Completions of {run.project.name}"), encoding="utf-8")
     if as_json:
         document = report.document(summary)
@@ -179,18 +180,18 @@ def _tell(results: Results, run: Run, as_json: bool, finished: bool) -> None:
         return
     console = Console(highlight=False)
     overall = [one for one in summary.figures if one.group in ("all", "cross-file")]
+    gates = [one for one in summary.gates if one.group == "all"]
     for headers, rows in (
-        report.quality_table(overall),
-        report.gate_table(one for one in summary.gates if one.group == "all"),
+        report.quality_table(overall, ("exact", "chrf")),
+        report.gate_table(gates, marks=(0.0, 0.9)),
     ):
-        table = Table(*headers, box=None)
+        table = Table(*(Column(header, no_wrap=len(header) > 7) for header in headers), box=None)
         for row in rows:
             table.add_row(*row)
-        console.print(table)
-        console.print()
+        console.print(table, "")
     for reason in summary.reasons:
-        console.print(f"- {reason}")
-    console.print_json(json.dumps(summary.advice))
-    errors.print(f"the whole report: {page}")
+        console.print(f"- {reason}", soft_wrap=True)
+    click.echo(json.dumps(dict(summary.advice)))
+    errors.print(f"the whole report: {page}", soft_wrap=True)
     if not finished:
         errors.print("time was up before all was answered; run the same command again to go on")

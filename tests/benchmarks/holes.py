@@ -34,10 +34,12 @@ CHARACTERS_PER_TOKEN = 3.3
 """Of code, roughly, for counting without a model."""
 
 
-def projects(folder: Path) -> Iterator[Project]:
-    """Every repository of the list; raises `SystemExit` where one is not there."""
+def projects(folder: Path, names: Sequence[str] = ()) -> Iterator[Project]:
+    """Every repository of the list, or those named; raises `SystemExit` where one is not there."""
     for repository in REPOSITORIES:
         root = folder / repository["github"].partition("/")[2]
+        if names and root.name not in names:
+            continue
         if not root.is_dir():
             raise SystemExit(
                 f"error: {root} is missing\n"
@@ -97,12 +99,12 @@ def count_roughly(text: str) -> int:
 def answer(options: argparse.Namespace) -> bool:
     """Has every model answer what is missing; False where ``--minutes`` were over before."""
     deadline = time.monotonic() + 60 * options.minutes
-    for project in projects(options.folder):
+    for project in projects(options.folder, options.repository):
         holes = kept_holes(project, options)
         run = Run(project, holes, options.out / project.name, deadline=deadline)
         for model in options.model:
             variants = [Variant(model.stem, mix, options.context_tokens) for mix in options.context]
-            if not asyncio.run(answer_with(run, variants, model)):
+            if not asyncio.run(answer_with(run, variants, model, options.threads)):
                 return False
     return True
 
@@ -115,8 +117,8 @@ def kept_holes(project: Project, options: argparse.Namespace) -> list[Hole]:
     return read_holes(path)
 
 
-async def answer_with(run: Run, variants: Sequence[Variant], model: Path) -> bool:
-    engine = LlamaEngine(model, EngineSettings(threads=2), None, model.stem)
+async def answer_with(run: Run, variants: Sequence[Variant], model: Path, threads: int) -> bool:
+    engine = LlamaEngine(model, EngineSettings(threads=threads), None, model.stem)
     last = ""
 
     def tell(done: int, total: int) -> None:
@@ -138,11 +140,13 @@ def main() -> None:
     parser.add_argument("command", choices=["recall", "answer", "report"])
     parser.add_argument("folder", type=Path, metavar="DIR")
     parser.add_argument("--out", type=Path, help="where the answers are kept")
+    parser.add_argument("--repository", action="append", default=[], help="only this one of the list")
     parser.add_argument("--model", type=Path, action="append", default=[], help="a .gguf")
     parser.add_argument("--context", action="append", help="a mix of strategies, as RankSettings.of reads it")
     parser.add_argument("--count", type=int, default=40, help="holes of each repository")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--context-tokens", type=int, default=1024)
+    parser.add_argument("--threads", type=int, default=2, help="that decode")
     parser.add_argument("--minutes", type=float, default=600, help="end early; the next run goes on")
     options = parser.parse_args()
     options.context = options.context or ["none", "default"]

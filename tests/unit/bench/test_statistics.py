@@ -1,0 +1,46 @@
+"""Intervals hold the truth as often as they say, and pairs are compared as pairs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mellum_lsp.bench.statistics import mean, mean_difference, ratio_of_means
+
+
+def test_the_interval_holds_the_true_mean_about_as_often_as_it_says() -> None:
+    random = np.random.default_rng(1)
+    samples = [mean(random.exponential(3.0, 80)) for _ in range(200)]
+    assert 0.88 < np.mean([one.low <= 3.0 <= one.high for one in samples]) < 0.99
+
+
+def test_the_same_values_give_the_same_interval() -> None:
+    values = [0.0, 1.0, 1.0, 0.0, 1.0]
+    assert mean(values) == mean(values)
+    assert mean(values).value == pytest.approx(0.6)
+    assert mean(values).n == 5
+
+
+def test_pairs_tell_a_small_difference_that_means_alone_do_not() -> None:
+    random = np.random.default_rng(2)
+    base = random.normal(50, 20, 100)
+    better = base + random.normal(1.0, 0.5, 100)
+    assert mean(better).low < mean(base).high
+    assert mean_difference(better, base).low > 0
+    assert mean_difference(better, base).excludes_zero
+
+
+def test_a_ratio_is_of_the_means_not_the_mean_of_ratios() -> None:
+    more = ratio_of_means([0.0, 30.0, 30.0], [10.0, 20.0, 20.0])
+    assert more.value == pytest.approx(60 / 50 - 1)
+    assert more.low <= more.value <= more.high
+
+
+def test_nothing_has_no_figures() -> None:
+    assert mean([]).n == 0
+    assert ratio_of_means([1.0], [0.0]).value == 0.0
+
+
+def test_values_that_are_no_pairs_are_refused() -> None:
+    with pytest.raises(ValueError, match="are no pairs"):
+        mean_difference([1.0], [1.0, 2.0])
