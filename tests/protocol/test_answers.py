@@ -84,15 +84,6 @@ class TestInlineCompletion:
         await client.inline(URI, client.open(URI, "$0"), kind)
         assert lab.completer.carets[-1].trigger is trigger
 
-    async def test_selected_completion_info_is_accepted(self, client: LspClient) -> None:
-        caret = client.open(URI, "pri$0")
-        params = at(URI, caret)
-        params["context"]["selectedCompletionInfo"] = {
-            "range": {"start": {"line": 0, "character": 0}, "end": caret},
-            "text": "print",
-        }
-        assert (await client.request("textDocument/inlineCompletion", params))["items"]
-
     async def test_an_answer_that_was_typed_over_meanwhile_is_not_shown(
         self, client: LspClient, lab: Lab
     ) -> None:
@@ -222,3 +213,31 @@ class TestExplain:
         lab.completer.error = RuntimeError("a bug")
         answer = await client.request("mellum/explain", at(URI, client.open(URI, "$0")))
         assert answer["reason"] == "internal error"
+
+
+class TestSettling:
+    """Clients with lists that ask at every key wait as long as the user's rhythm allows; others never."""
+
+    async def typed(self, client: LspClient, kind: str) -> None:
+        """Type ten characters, each followed by a request, in the rhythm of a session's clock that stands."""
+        caret = client.open(URI, "$0")
+        for _ in range(10):
+            client.edit(URI, caret, caret, "x")
+            caret = {"line": 0, "character": caret["character"] + 1}
+            await (client.complete if kind == "list" else client.inline)(URI, caret, 2)
+            await asyncio.sleep(0.02)
+
+    async def test_a_list_waits_once_the_rhythm_is_known(self, client: LspClient, lab: Lab) -> None:
+        await self.typed(client, "list")
+        assert lab.completer.settled[0] == 0
+        assert 0 < lab.completer.settled[-1] <= 0.15
+
+    async def test_one_that_the_user_asked_for_does_not(self, client: LspClient, lab: Lab) -> None:
+        await self.typed(client, "list")
+        client.edit(URI, {"line": 0, "character": 10}, {"line": 0, "character": 10}, " ")
+        await client.complete(URI, {"line": 0, "character": 11}, 1)
+        assert lab.completer.settled[-1] == 0
+
+    async def test_a_ghost_never_waits(self, client: LspClient, lab: Lab) -> None:
+        await self.typed(client, "ghost")
+        assert set(lab.completer.settled) == {0}
