@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -46,6 +47,14 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _ships(recipe: Recipe, run: Run) -> str:
+    """The quantisation that `export` found the best to ship, or the recipe's."""
+    proof = run.export / "proof.json"
+    if proof.exists():
+        return str(json.loads(proof.read_text(encoding="utf-8"))["ships"])
+    return recipe.export.ship
+
+
 def run_stage(stage: str, recipe: Recipe, run: Run, options: argparse.Namespace) -> None:
     """Imports a stage only when it is wanted: corpus and fim need no torch."""
     if stage == "base":
@@ -83,7 +92,7 @@ def run_stage(stage: str, recipe: Recipe, run: Run, options: argparse.Namespace)
     elif stage == "evaluate":
         from training import evaluate
 
-        shipped = run.export / f"{recipe.name}-{recipe.export.ship}.gguf"
+        shipped = run.export / f"{recipe.name}-{_ships(recipe, run)}.gguf"
         models = dict(m.split("=", 1) for m in options.model) or {recipe.name: shipped}
         evaluate.evaluate(
             recipe,

@@ -41,6 +41,9 @@ def export(recipe: Recipe, run: Run) -> dict[str, Path]:
         rows["base with lora"] = proof.prove(model, base, examples, "", adapter)
     else:
         merged = model.state_dict()
+    if recipe.lora.rank and not recipe.export.merged:
+        _write_proof(recipe, run, base, checkpoint, rows)
+        return files
     if model.config.model_type != "llama":
         _write_merged(model, merged, run.export / "merged")
         return files

@@ -85,8 +85,8 @@ def choose(rows: dict[str, dict[str, float]], wanted: str) -> str:
 
     Little: a divergence from the weights of at most 1.5 times that of the best quantisation.
     """
-    quantised = {kind: row for kind, row in rows.items() if kind != "F16"}
-    if wanted != "auto":
+    quantised = {kind: row for kind, row in rows.items() if kind not in ("F16", "base with lora")}
+    if wanted != "auto" or not quantised:
         return wanted
     best = min(row["kl_nats"] for row in quantised.values())
     good = {kind: row for kind, row in quantised.items() if row["kl_nats"] <= 1.5 * max(best, 0.01)}

@@ -79,6 +79,9 @@ class Corpus:
     max_characters: int = 200_000
     min_characters: int = 300
     validation_share: float = 0.01
+    """Of the files: never trained on, for the loss during training."""
+    held_out_share: float = 0.0
+    """Of the files: never trained on, for `evaluate`, where whole packages cannot be held out."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +163,10 @@ class Sft:
 
 @dataclass(frozen=True)
 class Export:
-    """What is written, and which file of it is the model to serve."""
+    """What is written, and which file of it is the model to serve (``auto``: the table decides)."""
+
+    merged: bool = True
+    """Of a LoRA run: write the model with its adapters merged too, not the adapters alone."""
 
     quantisations: tuple[str, ...] = ("Q4_0", "Q8_0")
     ship: str = "Q4_0"

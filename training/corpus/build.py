@@ -44,7 +44,9 @@ def build(recipe: Recipe, run: Run) -> None:
     benchmarks = _benchmarks(settings, run)
     reader = _Reader(settings, run, benchmarks, dropped)
     held_out = list(reader.documents({"wheel": settings.held_out}, "held_out"))
-    train = list(_unique(reader.documents(_named(settings), "train"), held_out, dropped))
+    unique = list(_unique(reader.documents(_named(settings), "train"), held_out, dropped))
+    train = [document for document in unique if document.split != "held_out"]
+    held_out += [document for document in unique if document.split == "held_out"]
     write_documents(run.corpus / "held_out.jsonl", held_out)
     write_documents(run.corpus / "train.jsonl", train)
     write_manifest(run.corpus / "manifest.jsonl", [*train, *held_out])
@@ -113,6 +115,13 @@ class _Reader:
                 self.refused.append(str(refusal))
                 print(f"corpus: left out: {refusal}", flush=True)
 
+    def _split(self, digest: str) -> str:
+        """By the text's hash: the same file always comes to the same split."""
+        at = int(digest[:8], 16) / 2**32
+        if at < self._settings.validation_share:
+            return "validation"
+        return "held_out" if at > 1 - self._settings.held_out_share else "train"
+
     def _document(self, file: sources.SourceFile, split: str, forbidden: frozenset[str]) -> Document | None:
         reason, text = judge(self._settings, file.path, file.raw, forbidden)
         if not reason and self._benchmarks.touches(text):
@@ -123,7 +132,8 @@ class _Reader:
         text, changes = scrub(text)
         self.scrubbed += changes
         digest = hashlib.sha256(text.encode()).hexdigest()
-        is_validation = split == "train" and int(digest[:8], 16) / 2**32 < self._settings.validation_share
+        if split == "train":
+            split = self._split(digest)
         return Document(
             file.ecosystem,
             file.package,
@@ -132,7 +142,7 @@ class _Reader:
             file.path,
             language_of(file.path),
             digest,
-            "validation" if is_validation else split,
+            split,
             text,
         )
 

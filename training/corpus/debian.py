@@ -37,13 +37,20 @@ class Licences:
     def licence_of(self, path: str) -> str:
         """As SPDX names it, "" where nothing is said. Debian's ``or`` and ``and`` become SPDX's."""
         paragraph = self.parsed.find_files_paragraph(path)
-        synopsis = paragraph.license.synopsis if paragraph is not None and paragraph.license else ""
-        words = re.split(r"\s+(or|and)\s+|,\s*", synopsis.strip())
-        return " ".join(
-            word.upper() if word in ("or", "and") else _SPDX.get(word.strip().lower(), word.strip())
-            for word in words
-            if word
-        )
+        return _spdx(paragraph.license.synopsis if paragraph is not None and paragraph.license else "")
+
+    def all(self) -> set[str]:
+        """Every licence of any file."""
+        return {_spdx(p.license.synopsis) for p in self.parsed.all_files_paragraphs() if p.license}
+
+
+def _spdx(synopsis: str) -> str:
+    words = re.split(r"\s+(or|and)\s+|,\s*", synopsis.strip())
+    return " ".join(
+        word.upper() if word in ("or", "and") else _SPDX.get(word.strip().lower(), word.strip())
+        for word in words
+        if word
+    )
 
 
 def find_archives(folder: Path, name: str) -> list[Path]:
@@ -78,8 +85,9 @@ def version_of(archives: list[Path], name: str) -> str:
 
 
 def read_copyright(archives: list[Path]) -> Licences | None:
-    """None where a package has none that a program can read."""
-    for archive in archives:
+    """None where a package has none that a program can read. Upstream's archives are not opened for it."""
+    native = [archive for archive in archives if ".orig" not in archive.name]
+    for archive in native:
         for path, raw in members(archive):
             if path.endswith("debian/copyright"):
                 try:

@@ -88,6 +88,8 @@ def debian_source(settings: Corpus, run: Run, name: str) -> Iterator[SourceFile]
     copyright_file = debian.read_copyright(archives)
     if copyright_file is None:
         raise RefusedError(f"{name}: debian/copyright cannot be read by a program")
+    if not any(allowed(licence, settings.licences) for licence in copyright_file.all()):
+        raise RefusedError(f"{name}: none of its licences is in the recipe's list")
     version = debian.version_of(archives, name)
     for path, raw in debian.files(archives):
         licence = copyright_file.licence_of(path)

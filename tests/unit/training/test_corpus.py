@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from email.message import Message
+from pathlib import Path
 
 import pytest
 
 from training import corpus
 from training.corpus import build
 from training.corpus.licences import allowed, licence_of
-from training.recipe import Recipe, Run
+from training.middles import CHOOSERS
+from training.recipe import Recipe, Run, read_recipe
 
 
 @pytest.fixture
@@ -53,6 +55,26 @@ def test_the_manifest_names_package_version_licence_and_hash_of_every_file(recip
     for row in rows:
         assert set(row) == {f.name for f in fields(corpus.Document)} - {"text"}
     assert {r["path"] for r in rows if r["split"] != "held_out"} == set(documents)
+
+
+def test_where_no_package_can_be_held_out_a_share_of_the_files_is(recipe: Recipe, run: Run) -> None:
+    shared = replace(recipe, corpus=replace(recipe.corpus, held_out=(), held_out_share=0.4))
+    build.build(shared, run)
+    kept = {d.path for d in corpus.read_documents(run.corpus / "held_out.jsonl")}
+    trained = {d.path for d in corpus.read_documents(run.corpus / "train.jsonl")}
+    assert kept
+    assert trained
+    assert not kept & trained
+
+
+def test_every_recipe_that_ships_is_understood() -> None:
+    recipes = sorted((Path(__file__).parents[3] / "training" / "recipes").glob("*.toml"))
+    assert len(recipes) >= 5
+    for path in recipes:
+        found = read_recipe(path)
+        assert found.fim.kinds.keys() <= CHOOSERS.keys()
+        assert sum(found.fim.kinds.values()) == pytest.approx(1)
+        assert not set(found.corpus.packages) & set(found.corpus.held_out)
 
 
 @pytest.mark.parametrize(
