@@ -4,23 +4,27 @@ DIR holds each repository's files in a folder named like the repository, as of t
 
 ``recall`` asks no model: which share of the names that cross-file holes need stands in the prompt's project
 context, by each mix of strategies. ``answer`` lets models complete the holes and keeps what they say;
-``report`` prints the tables of docs/quality.md. All are the same for the same seed.
+``report`` prints the tables of docs/quality.md and draws its plots. All are the same for the same seed.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import time
 import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from mellum_lsp.bench import plots, report
 from mellum_lsp.bench.answers import Variant, read_holes, write_holes
 from mellum_lsp.bench.holes import Hole, all_holes, choose_holes, place_of
 from mellum_lsp.bench.project import Project
 from mellum_lsp.bench.runner import Run
 from mellum_lsp.bench.statistics import mean, mean_difference
+from mellum_lsp.bench.summary import Results, summarise
+from mellum_lsp.completion.settings import CompletionSettings
 from mellum_lsp.domain import Trigger
 from mellum_lsp.engine.llama import LlamaEngine
 from mellum_lsp.engine.settings import EngineSettings
@@ -133,6 +137,38 @@ async def answer_with(run: Run, variants: Sequence[Variant], model: Path, thread
     return finished
 
 
+def report_on(options: argparse.Namespace) -> None:
+    """Prints Markdown; with ``--images`` the plots go there, with ``--json`` everything goes there."""
+    variants = [
+        Variant(model.stem, mix, options.context_tokens) for model in options.model for mix in options.context
+    ]
+    results = Results({}, {variant: {} for variant in variants}, CompletionSettings())
+    for project in projects(options.folder, options.repository):
+        run = Run(project, kept_holes(project, options), options.out / project.name)
+        results.places |= run.places()
+        for variant in variants:
+            results.answers[variant] |= run.answers(variant)
+    summary = summarise(results)
+    print(f"{summary.holes} holes of {', '.join(summary.projects)}\n")
+    for table in (
+        report.quality_table(summary.figures),
+        report.difference_table(summary.differences),
+        report.gate_table(summary.gates),
+    ):
+        print(report.markdown(table), "\n")
+    for reason in summary.reasons:
+        print(f"- {reason}")
+    print(json.dumps(dict(summary.advice)))
+    if options.json:
+        options.json.write_text(json.dumps(report.document(summary), indent=1), encoding="utf-8")
+    if options.images:
+        gates = {one.variant.name: one for one in summary.gates if one.group == options.group}
+        trade_off = plots.trade_off({name: one.curve for name, one in gates.items()})
+        plots.save_png(trade_off, options.images / "gate-trade-off.png")
+        reliability = plots.reliability({name: one.calibration for name, one in gates.items()})
+        plots.save_png(reliability, options.images / "gate-calibration.png")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -148,9 +184,14 @@ def main() -> None:
     parser.add_argument("--context-tokens", type=int, default=1024)
     parser.add_argument("--threads", type=int, default=2, help="that decode")
     parser.add_argument("--minutes", type=float, default=600, help="end early; the next run goes on")
+    parser.add_argument("--json", type=Path, help="report: a file for everything")
+    parser.add_argument("--images", type=Path, help="report: a folder for the plots")
+    parser.add_argument("--group", default="all", help="report: the holes that the plots are of")
     options = parser.parse_args()
     options.context = options.context or ["none", "default"]
-    if options.command == "recall":
+    if options.command == "report":
+        report_on(options)
+    elif options.command == "recall":
         recall(options.folder, options.context, options.count, options.seed, options.context_tokens)
     elif options.command == "answer" and not answer(options):
         raise SystemExit(3)
