@@ -84,8 +84,14 @@ def _write_privately(path: Path, content: dict[str, object]) -> None:
     unfinished.replace(path)
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def _identity(address: Path) -> object:
+    """What tells one endpoint at an address from another, None where there is none.
+
+    A socket's inode is not used again while somebody listens at it; a file's may be.
+    """
     with contextlib.suppress(OSError):
-        found = path.lstat()
-        return found.st_dev, found.st_ino
+        if address.suffix == UNIX:
+            found = address.lstat()
+            return found.st_dev, found.st_ino
+        return address.read_bytes()
     return None
