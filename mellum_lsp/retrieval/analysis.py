@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mellum_lsp.retrieval.definitions import defined_names
-from mellum_lsp.retrieval.postings import Segment, Terms, segment_of_sets
-from mellum_lsp.retrieval.tokens import line_ids, sorted_ids, token_ids, word_id
+from mellum_lsp.retrieval.postings import Segment, segment_of_pairs
+from mellum_lsp.retrieval.tokens import line_numbers, token_numbers, word_id
 from mellum_lsp.workspace.chunks import Span, cut_tree
 from mellum_lsp.workspace.languages import find_language
 from mellum_lsp.workspace.outline import Cut, Outline, find_outline
@@ -97,9 +97,7 @@ class Batch:
 def analyse(sources: Iterable[Source], settings: IndexSettings) -> Batch:
     """Cuts and tokenises. Pure, and never raises on broken text."""
     files: list[FileEntry] = []
-    tokens: list[Terms] = []
-    lines: list[Terms] = []
-    names: list[Terms] = []
+    tokens, lines, names = _Sets(), _Sets(), _Sets()
     for source in sources:
         language = None if source.plain else find_language(source.path)
         root = parse(source.text, language, settings.parse_ms / 1000)
@@ -108,11 +106,32 @@ def analyse(sources: Iterable[Source], settings: IndexSettings) -> Batch:
         for span in spans:
             own = all_lines[span.start : span.end]
             text = "\n".join(own)
-            tokens.append(token_ids(text))
-            lines.append(line_ids(own))
-            names.append(sorted_ids(word_id(name) for name in defined_names(text)))
+            tokens.add(token_numbers(text))
+            lines.add(line_numbers(own))
+            names.add(map(word_id, defined_names(text)))
         files.append(_entry(source, spans, find_outline(all_lines, root, language)))
-    return Batch(tuple(files), _table(tokens), _table(lines), _table(names))
+    return Batch(tuple(files), tokens.table(), lines.table(), names.table())
+
+
+class _Sets:
+    """The term sets of chunks one after the other, in one list: much faster than an array for each."""
+
+    def __init__(self) -> None:
+        self._terms: list[int] = []
+        self._ends = [0]
+
+    def add(self, terms: Iterable[int]) -> None:
+        """The terms of the next chunk, in any order, some perhaps twice."""
+        self._terms.extend(terms)
+        self._ends.append(len(self._terms))
+
+    def table(self) -> SetTable:
+        ends = np.array(self._ends, np.int64)
+        lengths = ends[1:] - ends[:-1]
+        chunk_ids = np.repeat(np.arange(len(lengths), dtype=np.uint32), lengths)
+        segment = segment_of_pairs(np.array(self._terms, np.uint32), chunk_ids)
+        sizes = np.bincount(segment.chunk_ids, minlength=len(lengths)).astype(np.uint32)
+        return SetTable(segment, sizes)
 
 
 def _entry(source: Source, spans: list[Span], outline: Outline) -> FileEntry:
@@ -126,7 +145,3 @@ def _entry(source: Source, spans: list[Span], outline: Outline) -> FileEntry:
         packed_spans=_ENCODER.encode([(span.start, span.end, span.scope) for span in spans]),
         packed_outline=_ENCODER.encode((outline.cuts, outline.extents)),
     )
-
-
-def _table(sets: list[Terms]) -> SetTable:
-    return SetTable(segment_of_sets(sets), np.fromiter((len(one) for one in sets), np.uint32, len(sets)))

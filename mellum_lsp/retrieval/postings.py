@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ ChunkIds = npt.NDArray[np.uint32]
 Offsets = npt.NDArray[np.int64]
 
 _COPY_STEP = 1 << 20
+_HALF = np.uint64(32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +47,22 @@ def empty_segment() -> Segment:
     return Segment(np.empty(0, np.uint32), np.zeros(1, np.int64), np.empty(0, np.uint32))
 
 
-def segment_of_sets(sets: Sequence[Terms], first_chunk: int = 0) -> Segment:
-    """The segment of chunks ``first_chunk``, ``first_chunk + 1``, …, each given as its distinct terms."""
-    if not sets:
-        return empty_segment()
-    lengths = np.fromiter((len(one) for one in sets), np.int64, len(sets))
-    chunk_ids = np.repeat(np.arange(first_chunk, first_chunk + len(sets), dtype=np.uint32), lengths)
-    return segment_of_pairs(np.concatenate(sets), chunk_ids)
-
-
 def segment_of_pairs(terms: Terms, chunk_ids: ChunkIds) -> Segment:
-    """The segment of ``(term, chunk)`` pairs in any order, chunks ascending within equal terms as given."""
-    if not len(terms):
-        return empty_segment()
-    order = np.argsort(terms, kind="stable")
-    ordered = terms[order]
-    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    """The segment of ``(term, chunk)`` pairs in any order, some perhaps twice."""
+    pairs = (terms.astype(np.uint64) << _HALF) | chunk_ids
+    pairs.sort()
+    pairs = pairs[_first_of_equals(pairs)]
+    ordered = (pairs >> _HALF).astype(np.uint32)
+    starts = np.flatnonzero(_first_of_equals(ordered))
     offsets = np.append(starts, len(ordered)).astype(np.int64)
-    return Segment(ordered[starts], offsets, chunk_ids[order])
+    return Segment(ordered[starts], offsets, pairs.astype(np.uint32))
+
+
+def _first_of_equals(ordered: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Where a sorted array has another value than just before."""
+    firsts = np.ones(len(ordered), bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=firsts[1:])
+    return firsts
 
 
 def shifted(segment: Segment, by: int) -> Segment:

@@ -7,7 +7,8 @@ Python object. Two tokens that share a number count as one: among 200,000 tokens
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from zlib import crc32
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy.typing as npt
 Ids = npt.NDArray[np.uint32]
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
+_ASCII_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # nearly twice as fast, and the same in such texts
 _SUBWORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
 _CACHE_LIMIT = 200_000
 _MIN_SUBWORD = 3
@@ -37,7 +39,7 @@ _numbers_of = _NumbersOf()
 
 def identifiers(text: str) -> set[str]:
     """The distinct identifiers and keywords of a text."""
-    return set(_IDENTIFIER.findall(text))
+    return set((_ASCII_IDENTIFIER if text.isascii() else _IDENTIFIER).findall(text))
 
 
 def word_id(word: str) -> int:
@@ -45,19 +47,27 @@ def word_id(word: str) -> int:
     return crc32(word.encode("utf-8", "replace"))
 
 
-def token_ids(text: str) -> Ids:
-    """The sorted distinct numbers of a text's identifiers and of the words that they are made of."""
-    return sorted_ids(set().union(*map(_numbers_of.__getitem__, identifiers(text))))
+def token_numbers(text: str) -> Iterator[int]:
+    """The numbers of a text's identifiers and of the words that they are made of, some perhaps twice."""
+    return chain.from_iterable(map(_numbers_of.__getitem__, identifiers(text)))
 
 
-def line_ids(lines: Iterable[str]) -> Ids:
-    """The sorted distinct numbers of the lines, spaces aside; lines without substance are left out."""
-    found: set[int] = set()
+def line_numbers(lines: Iterable[str]) -> Iterator[int]:
+    """The numbers of the lines, spaces aside; lines without substance are left out."""
     for line in lines:
         bare = "".join(line.split())
         if len(bare) >= _MIN_LINE_CHARACTERS:
-            found.add(crc32(bare.encode("utf-8", "replace")))
-    return sorted_ids(found)
+            yield crc32(bare.encode("utf-8", "replace"))
+
+
+def token_ids(text: str) -> Ids:
+    """The sorted distinct `token_numbers` of a text."""
+    return sorted_ids(token_numbers(text))
+
+
+def line_ids(lines: Iterable[str]) -> Ids:
+    """The sorted distinct `line_numbers` of lines."""
+    return sorted_ids(line_numbers(lines))
 
 
 def sorted_ids(numbers: Iterable[int]) -> Ids:

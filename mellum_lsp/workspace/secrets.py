@@ -50,12 +50,13 @@ _SIGNS = (
 )  # fmt: skip
 _AWS_SIGNS = ("aws_secret", "aws_session", "AWS_SECRET", "AWS_SESSION")
 
-_ASSIGNED = re.compile(
-    r"""(?ix)
-    (?:password|passwd|secret|api[_-]?key|access[_-]?key|auth[_-]?token|private[_-]?key)[a-z0-9_]*
-    ["']?\s*[:=]\s*["']?([A-Za-z0-9+/_=\-]{24,})["']?
-    """
+# Names like "secret" are common, long values are not: so the value is looked for first, then its name.
+_LONG_VALUE = re.compile(r"[:=](?=\s*[\"']?([A-Za-z0-9+/_=\-]{24,}))")
+_SECRET_NAME = re.compile(
+    r"(?ix)(?:password|passwd|secret|api[_-]?key|access[_-]?key|auth[_-]?token|private[_-]?key)[a-z0-9_]*"
+    r"[\"']?\s*\Z"
 )
+_LONGEST_NAME = 200
 
 
 def is_secret_path(path: str) -> bool:
@@ -70,7 +71,11 @@ def holds_secret(text: str) -> bool:
     """Whether a text contains what looks like a real key, token or password."""
     if any(sign in text for sign in (*_SIGNS, *_AWS_SIGNS)) and _CONTENTS.search(text):
         return True
-    return any(_looks_random(match.group(1)) for match in _ASSIGNED.finditer(text))
+    return any(
+        _looks_random(match.group(1))
+        and _SECRET_NAME.search(text, max(0, match.start() - _LONGEST_NAME), match.start())
+        for match in _LONG_VALUE.finditer(text)
+    )
 
 
 def _looks_random(value: str) -> bool:

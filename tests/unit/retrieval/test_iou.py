@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import mellum_lsp.retrieval.iou as iou
 from mellum_lsp.retrieval.iou import IouIndex
-from mellum_lsp.retrieval.postings import segment_of_sets
+from mellum_lsp.retrieval.postings import segment_of_pairs
 
 TERMS = st.frozensets(st.integers(0, 40), max_size=12)
 
@@ -26,7 +26,10 @@ def ids(terms: frozenset[int]) -> np.ndarray:
 
 
 def append(index: IouIndex, sets: list[frozenset[int]]) -> int:
-    return index.append(segment_of_sets([ids(one) for one in sets]), [len(one) for one in sets])
+    terms = [term for one in sets for term in one]
+    numbers = [number for number, one in enumerate(sets) for _ in one]
+    segment = segment_of_pairs(np.array(terms, np.uint32), np.array(numbers, np.uint32))
+    return index.append(segment, [len(one) for one in sets])
 
 
 def found(index: IouIndex, query: frozenset[int], limit: int) -> list[tuple[int, float]]:
