@@ -18,6 +18,9 @@ from mellum_lsp.engine.interface import EngineError, ModelUnsupported
 from mellum_lsp.engine.model import Model
 from mellum_lsp.engine.vocabulary import Tokens
 
+MOST_OUTPUTS = 16
+"""Tokens of one evaluation whose logits can be asked for."""
+
 
 class Evaluation(Enum):
     """How an evaluation went; after anything but DONE, none of its tokens are in the cache."""
@@ -45,7 +48,7 @@ class Context:
         parameters.n_ctx = context_tokens
         parameters.n_batch = parameters.n_ubatch = micro_batch_tokens
         parameters.n_seq_max = sequences
-        parameters.n_outputs_max = sequences  # the default reserves logits for a whole micro-batch: 100 MB
+        parameters.n_outputs_max = MOST_OUTPUTS  # the default reserves logits for a whole micro-batch: 100 MB
         parameters.n_threads = parameters.n_threads_batch = threads
         parameters.kv_unified = True
         parameters.swa_full = True  # otherwise a sliding-window cache cannot be cut back
@@ -62,16 +65,18 @@ class Context:
         self._memory = llama_cpp.llama_get_memory(self._native)
         self._batch = _Batch(micro_batch_tokens)
         self._vocabulary_size = model.vocabulary.size
+        self._outputs = 0
         self._abort = abort  # llama.cpp holds a pointer into it
         abort.watch(self._native)
 
-    def evaluate(self, sequence: int, tokens: Tokens, position: int, *, want_logits: bool) -> Evaluation:
+    def evaluate(self, sequence: int, tokens: Tokens, position: int, *, outputs: int) -> Evaluation:
         """Evaluate up to ``micro_batch_tokens`` tokens that stand at ``position`` and behind it.
 
-        ``want_logits`` asks for those of the last token. Raises `EngineError` where llama.cpp fails; the
-        cache of the sequence is then undefined: `clear` it.
+        ``outputs`` is how many of the last tokens' logits are wanted, at most `MOST_OUTPUTS`. Raises
+        `EngineError` where llama.cpp fails; the cache of the sequence is then undefined: `clear` it.
         """
-        native_batch = self._batch.fill(sequence, tokens, position, want_logits)
+        self._outputs = outputs
+        native_batch = self._batch.fill(sequence, tokens, position, outputs)
         result = llama_cpp.llama_decode(self._native, native_batch)
         if result not in (0, 1, 2):
             raise EngineError(
@@ -80,13 +85,14 @@ class Context:
         return Evaluation(result)
 
     def logits(self) -> npt.NDArray[np.float32]:
-        """The logits of the last evaluation's last token, a view that is valid until the next evaluation."""
-        pointer = llama_cpp.llama_get_logits_ith(self._native, -1)
-        address = ctypes.cast(pointer, ctypes.c_void_p).value
-        if not address:
-            raise EngineError("llama.cpp gives no logits for the last token\nhint: see the engine's log")
-        row = (ctypes.c_float * self._vocabulary_size).from_address(address)
-        return np.ndarray((self._vocabulary_size,), np.float32, buffer=memoryview(row).cast("B"))
+        """The logits that the last evaluation was asked for, shape (outputs, vocabulary): a view that is
+        valid until the next evaluation."""
+        address = ctypes.cast(llama_cpp.llama_get_logits(self._native), ctypes.c_void_p).value
+        if not address or not self._outputs:
+            raise EngineError("llama.cpp gives no logits\nhint: see the engine's log")
+        shape = (self._outputs, self._vocabulary_size)
+        values = (ctypes.c_float * (shape[0] * shape[1])).from_address(address)
+        return np.ndarray(shape, np.float32, buffer=memoryview(values).cast("B"))
 
     def synchronise(self) -> None:
         """Wait until everything asked for is evaluated (a GPU computes on after `evaluate` returned)."""
@@ -134,12 +140,12 @@ class _Batch:
             logits=self._outputs.ctypes.data_as(ctypes.POINTER(ctypes.c_int8)),
         )
 
-    def fill(self, sequence: int, tokens: Tokens, position: int, want_logits: bool) -> llama_cpp.llama_batch:
+    def fill(self, sequence: int, tokens: Tokens, position: int, outputs: int) -> llama_cpp.llama_batch:
         count = len(tokens)
         self._native.n_tokens = count
         self._tokens[:count] = tokens
         np.add(self._offsets[:count], position, out=self._positions[:count])
         self._outputs[:count] = 0
-        self._outputs[count - 1] = want_logits
+        self._outputs[count - outputs : count] = 1
         self._sequence.value = sequence
         return self._native

@@ -122,6 +122,7 @@ class LlamaEngine:
             min_joint_probability=request.min_joint_probability,
             first_token_rank=request.first_token_rank,
             must_begin_with=_sendable(request.must_begin_with),
+            caret_part=next((n for n, part in enumerate(request.parts) if part.kind == "prefix"), -1),
         )
         self._pending.add_generation(message, generation)
         if self._link:

@@ -11,6 +11,7 @@ import llama_cpp
 from mellum_lsp.engine.abort import AbortFlag
 from mellum_lsp.engine.context import Context
 from mellum_lsp.engine.decoder import Decoder
+from mellum_lsp.engine.drafts import Drafter
 from mellum_lsp.engine.interface import ModelInfo
 from mellum_lsp.engine.model import load_model
 from mellum_lsp.engine.settings import EngineSettings, default_micro_batch, default_threads
@@ -51,4 +52,4 @@ def load(
         flush=True,
     )
     slots = Slots(context, can_copy=not model.keeps_a_state)
-    return Decoder(model.vocabulary, context, slots, abort, speeds), info
+    return Decoder(model.vocabulary, context, slots, abort, speeds, Drafter()), info

@@ -38,7 +38,8 @@ class Hello(msgspec.Struct, tag=True, array_like=True, frozen=True):
 
 class Generate(msgspec.Struct, tag=True, array_like=True, frozen=True):
     """Server to engine: see `interface.GenerateRequest`. Answers: `Started`, `Prefilled`, `Generated` …, then
-    `Finished`; or at any point `Failed`."""
+    `Finished`; or at any point `Failed`. ``caret_part`` is the index of the part that ends at the caret; -1
+    where none is said to."""
 
     id: int
     parts: list[list[Marker | str]]
@@ -49,6 +50,7 @@ class Generate(msgspec.Struct, tag=True, array_like=True, frozen=True):
     min_joint_probability: float
     first_token_rank: int = 0
     must_begin_with: str = ""
+    caret_part: int = -1
 
 
 class Abort(msgspec.Struct, tag=True, array_like=True, frozen=True):

@@ -65,9 +65,17 @@ class Slots:
             self._memory.copy(donor.sequence, slot.sequence, offered)
             slot.tokens = usable[:offered]
         else:
-            self._cut(slot, common)
+            self.cut(slot, common)
         self._make_room(slot, room)
         return slot
+
+    def cut(self, slot: Slot, length: int) -> None:
+        """Keep the first ``length`` tokens; none where this kind of cache cannot be cut there."""
+        if length == len(slot.tokens):
+            return
+        slot.tokens = slot.tokens[:length]
+        if not self._memory.cut(slot.sequence, length) or self._memory.length(slot.sequence) != length:
+            self.forget(slot)
 
     def extend(self, slot: Slot, tokens: Tokens) -> None:
         """Note that ``tokens`` have been evaluated behind the slot's own."""
@@ -116,13 +124,6 @@ class Slots:
                 if other is not slot and (offered := common_length(other.tokens, usable)) > best[1]:
                     best = (other, offered)
         return best
-
-    def _cut(self, slot: Slot, length: int) -> None:
-        if length == len(slot.tokens):
-            return
-        slot.tokens = slot.tokens[:length]
-        if not self._memory.cut(slot.sequence, length) or self._memory.length(slot.sequence) != length:
-            self.forget(slot)
 
     def _make_room(self, slot: Slot, room: int) -> None:
         """Evict others until ``room`` tokens fit; cells that sequences share are counted for each of them."""

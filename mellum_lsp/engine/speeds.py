@@ -44,7 +44,7 @@ def measure(context: Context, vocabulary_size: int, clock: Callable[[], float] =
     def evaluate(count: int) -> float:
         nonlocal position
         began = clock()
-        context.evaluate(0, tokens[:count], position, want_logits=True)
+        context.evaluate(0, tokens[:count], position, outputs=1)
         context.synchronise()
         position += count
         return clock() - began

@@ -139,15 +139,15 @@ def reference(decoder: Decoder, typed: str, count: int) -> tuple[bytes, float]:
         b"" if token in vocabulary.ends else vocabulary.piece(token) for token in range(vocabulary.size)
     ]
     context.clear(1)
-    context.evaluate(1, prompt[:-1], 0, want_logits=False)
-    context.evaluate(1, prompt[-1:], len(prompt) - 1, want_logits=True)
+    context.evaluate(1, prompt[:-1], 0, outputs=0)
+    context.evaluate(1, prompt[-1:], len(prompt) - 1, outputs=1)
     spelled, joint = b"", 1.0
     for position in range(len(prompt), len(prompt) + count):
         rest = typed.encode()[len(spelled) :]
         allowed = [not rest or (bool(p) and (p.startswith(rest) or rest.startswith(p))) for p in pieces]
-        probabilities = np.where(allowed, softmax(context.logits()), 0.0)
+        probabilities = np.where(allowed, softmax(context.logits()[0]), 0.0)
         token = int(probabilities.argmax())
         joint *= probabilities[token] / probabilities.sum()
         spelled += pieces[token]
-        context.evaluate(1, np.array([token], np.int32), position, want_logits=True)
+        context.evaluate(1, np.array([token], np.int32), position, outputs=1)
     return spelled, joint

@@ -171,10 +171,10 @@ class TestAbort:
     def test_native_code_looks_at_the_flag(self, decoder: Decoder) -> None:
         tokens = decoder.vocabulary.tokenise("XYZ" * 20)
         decoder.abort.set()
-        assert decoder.context.evaluate(0, tokens, 0, want_logits=False) is Evaluation.ABORTED
+        assert decoder.context.evaluate(0, tokens, 0, outputs=0) is Evaluation.ABORTED
         assert decoder.context.length(0) == 0
         decoder.abort.clear()
-        assert decoder.context.evaluate(0, tokens, 0, want_logits=False) is Evaluation.DONE
+        assert decoder.context.evaluate(0, tokens, 0, outputs=0) is Evaluation.DONE
         assert decoder.context.length(0) == 60
 
     def test_a_backend_that_never_looks_is_stopped_too(
@@ -256,13 +256,11 @@ def logits_after(context: Context, tokens: np.ndarray, first: int) -> list[np.nd
     """The logits in front of ``first`` and every later token, in the batches of a decode loop."""
     context.clear(0)
     for start in range(0, first, context.micro_batch_tokens):
-        context.evaluate(
-            0, tokens[start : min(first, start + context.micro_batch_tokens)], start, want_logits=True
-        )
-    rows = [context.logits().copy()]
+        context.evaluate(0, tokens[start : min(first, start + context.micro_batch_tokens)], start, outputs=1)
+    rows = [context.logits()[0].copy()]
     for position in range(first, len(tokens)):
-        context.evaluate(0, tokens[position : position + 1], position, want_logits=True)
-        rows.append(context.logits().copy())
+        context.evaluate(0, tokens[position : position + 1], position, outputs=1)
+        rows.append(context.logits()[0].copy())
     return rows
 
 

@@ -142,8 +142,8 @@ class FakeContext:
         self.seconds = 0.0
         self.evaluated: list[int] = []
 
-    def evaluate(self, _sequence: int, tokens: np.ndarray, position: int, *, want_logits: bool) -> None:
-        assert want_logits
+    def evaluate(self, _sequence: int, tokens: np.ndarray, position: int, *, outputs: int) -> None:
+        assert outputs == 1
         assert position == sum(self.evaluated)
         self.evaluated.append(len(tokens))
         self.seconds += len(tokens) / self.tokens_per_second
