@@ -10,7 +10,7 @@ from pathlib import Path
 
 from training.recipe import Recipe, RecipeError, Run, read_recipe
 
-STAGES = ("base", "corpus", "fim", "context", "sft", "export", "evaluate")
+STAGES = ("base", "corpus", "tokenizer", "fim", "context", "pretrain", "sft", "export", "evaluate")
 OTHERS = ("all", "pack", "unpack")
 """``pack`` and ``unpack`` carry a run to a machine with a GPU and back (training/gpu_job)."""
 
@@ -73,6 +73,14 @@ def run_stage(stage: str, recipe: Recipe, run: Run, options: argparse.Namespace)
         from training import context
 
         context.build(recipe, run)
+    elif stage == "tokenizer":
+        from training import tokenizer
+
+        tokenizer.build(recipe, run)
+    elif stage == "pretrain":
+        from training import pretrain
+
+        pretrain.train(recipe, run, options.minutes, options.device)
     elif stage == "sft":
         from training import sft
 

@@ -16,7 +16,7 @@ def fetch(recipe: Recipe, run: Run) -> None:
     """Does nothing where the file is there already."""
     base = recipe.base
     target = run.base / base.file
-    if target.exists() or base.tiny:
+    if target.exists() or base.tiny or recipe.tokenizer.vocabulary:
         return
     run.base.mkdir(parents=True, exist_ok=True)
     if base.path:

@@ -43,8 +43,12 @@ def build_model(recipe: Recipe, run: Run, checkpoint: Path | None) -> Any:
     base = recipe.base
     dtype = getattr(torch, base.dtype)
     tokeniser = open_tokeniser(recipe, run)
+    if checkpoint is None:
+        checkpoint = newest(run.pretrain)
     if base.tiny:
         model = models.tiny_random(tokeniser.size, recipe.seed)
+    elif base.scratch:
+        model = models.from_scratch(tokeniser.size, base.scratch, recipe.seed)
     elif base.weights:
         model = models.load_from_hub_format(base.weights, dtype)
     else:
@@ -54,7 +58,7 @@ def build_model(recipe: Recipe, run: Run, checkpoint: Path | None) -> Any:
         model.tie_weights()
     else:
         # A base that has the markers by name was trained with them and keeps its embeddings.
-        new = [m for m in recipe.markers if not tokeniser.knows(m)]
+        new = [] if base.scratch else [m for m in recipe.markers if not tokeniser.knows(m)]
         sources = {recipe.markers[m]: tokeniser.encode(MARKER_MEANINGS.get(m, m)) for m in new}
         models.initialise_renamed_tokens(model, sources)
     if recipe.lora.rank:
@@ -62,7 +66,7 @@ def build_model(recipe: Recipe, run: Run, checkpoint: Path | None) -> Any:
 
         torch.manual_seed(recipe.seed)
         lora.inject(model, recipe.lora)
-        if checkpoint:
+        if checkpoint and (checkpoint / ADAPTER).exists():
             lora.load(model, load_file(checkpoint / ADAPTER))
     return model
 

@@ -61,6 +61,8 @@ def build(recipe: Recipe, run: Run) -> None:
     short = replace(recipe.fim, min_prompt_tokens=low, usual_prompt_tokens=high, long_prompt_share=0.0)
     write_set("plain", recipe.fim, recipe.fim.shards, recipe, run, training, tokeniser)
     write_set("short", short, recipe.fim.short_shards, recipe, run, training, tokeniser)
+    half = replace(recipe.fim, left_to_right_share=0.5, long_prompt_share=1.0)
+    write_set("pretrain", half, recipe.fim.pretrain_shards, recipe, run, training, tokeniser)
 
 
 def write_set(

@@ -1,6 +1,6 @@
 """GGUF files of models and adapters, under llama.cpp's names and in its layout.
 
-Vocabulary, merges and most metadata come from the base GGUF itself, so tokens cannot drift.
+Vocabulary and merges come from the base GGUF itself, so tokens cannot drift; sizes are the model's own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mellum_lsp.prompt.dialects import DIALECT_KEY
 from training.recipe import Recipe
 from training.tokens import END_OF_TEXT
 
-_LEFT_OUT = ("GGUF.", "general.", "tokenizer.chat_template")
+_LEFT_OUT = ("tokenizer.chat_template",)
 _FIM_KEYS = {
     "<fim_prefix>": "fim_pre",
     "<fim_suffix>": "fim_suf",
@@ -37,6 +37,7 @@ def write_model(
     _only_llama(config)
     reader = gguf.GGUFReader(base)
     writer = gguf.GGUFWriter(target, "llama")
+    _add_sizes(writer, config)
     writer.add_name(recipe.name)
     writer.add_description(
         f"Fill-in-the-middle code model in Mellum's dialect, derived from {recipe.base.name or base.stem}"
@@ -61,7 +62,7 @@ def write_model(
     }
     taken = {DIALECT_KEY} | {f"tokenizer.ggml.{key}_token_id" for key in _FIM_KEYS.values()}
     for name, field in reader.fields.items():
-        if not name.startswith(_LEFT_OUT) and name not in taken:
+        if name.startswith("tokenizer.") and not name.startswith(_LEFT_OUT) and name not in taken:
             _copy_field(writer, name, field, values.pop(name, None))
     for marker, key in _FIM_KEYS.items():
         if marker in tokens:
@@ -69,6 +70,22 @@ def write_model(
     for name, tensor in model_tensors(config, tensors.items()):
         writer.add_tensor(name, tensor)
     _finish(writer)
+
+
+def _add_sizes(writer: gguf.GGUFWriter, config: Any) -> None:
+    """What llama.cpp must know to compute a Llama."""
+    rope = getattr(config, "rope_parameters", None) or {}
+    head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    writer.add_vocab_size(config.vocab_size)
+    writer.add_context_length(config.max_position_embeddings)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count(config.num_attention_heads)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_rope_dimension_count(head)
+    writer.add_rope_freq_base(float(rope.get("rope_theta", 10_000.0)))
 
 
 def write_adapter(

@@ -102,6 +102,22 @@ def tiny_random(vocabulary_size: int, seed: int = 0) -> Any:
     return LlamaForCausalLM(config)
 
 
+def from_scratch(vocabulary_size: int, sizes: dict[str, int], seed: int) -> Any:
+    """A Llama of these sizes with random weights and tied embeddings."""
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=vocabulary_size,
+        tie_word_embeddings=True,
+        rms_norm_eps=1e-5,
+        bos_token_id=0,
+        eos_token_id=0,
+        use_cache=False,
+        attn_implementation=ATTENTION,
+        **sizes,
+    )
+    return LlamaForCausalLM(config)
+
+
 def initialise_renamed_tokens(model: Any, renamed: dict[int, list[int]]) -> None:
     """Gives each renamed spare token the mean embedding of the tokens that describe it.
 

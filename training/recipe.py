@@ -36,6 +36,17 @@ class Base:
     """Of the weights in memory; with a LoRA ``bfloat16`` halves them."""
     tiny: bool = False
     """Train a tiny random model with this vocabulary instead (dry run)."""
+    scratch: dict[str, int] = field(default_factory=dict)
+    """Sizes of a Llama that begins at random: hidden_size, num_hidden_layers and so on (`LlamaConfig`)."""
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """A vocabulary of one's own; ``vocabulary`` 0: the base's is used."""
+
+    vocabulary: int = 0
+    characters: int = 200_000_000
+    """Of the corpus that it is learned from."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +118,8 @@ class Fim:
     short_shards: int = 0
     short_prompt_tokens: tuple[int, int] = (40, 160)
     """Range of the examples in ``shards/short``: more middles for the same tokens."""
+    pretrain_shards: int = 0
+    """Of ``shards/pretrain``: half plain text, half holes, prompts up to a row."""
     validation_examples: int = 64
     context_chunks: int = 3
     context_tokens: int = 400
@@ -182,6 +195,9 @@ class Recipe:
     base: Base = Base()
     corpus: Corpus = Corpus()
     fim: Fim = Fim()
+    tokenizer: Tokenizer = Tokenizer()
+    pretrain: Sft | None = None
+    """The same settings as `sft`, for all text alike: set ``other_text_weight`` to 1."""
     sft: Sft = Sft()
     lora: Lora = Lora()
     export: Export = Export()
@@ -228,6 +244,11 @@ class Run:
         return self.root / "metrics.jsonl"
 
     @property
+    def pretrain(self) -> Run:
+        """The part of the run that comes before `sft`, with checkpoints and metrics of its own."""
+        return Run(self.root / "pretrain")
+
+    @property
     def export(self) -> Path:
         return self.root / "export"
 
@@ -242,7 +263,16 @@ def read_recipe(path: Path) -> Recipe:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"cannot read recipe {path}: {error}") from error
-    sections = {"base": Base, "corpus": Corpus, "fim": Fim, "sft": Sft, "lora": Lora, "export": Export}
+    sections = {
+        "base": Base,
+        "tokenizer": Tokenizer,
+        "corpus": Corpus,
+        "fim": Fim,
+        "pretrain": Sft,
+        "sft": Sft,
+        "lora": Lora,
+        "export": Export,
+    }
     values: dict[str, Any] = {}
     for key, value in table.items():
         values[key] = _section(sections[key], key, value) if key in sections else value

@@ -15,7 +15,7 @@ _VENDORED = re.compile(
     r"|deps|bundled|bower_components|contrib/libs|subprojects)(/|$)"
 )
 _GENERATED_NAME = re.compile(
-    r"(parsetab|lextab|_version|_generated)\.py$|\.d\.ts$|\.pyi$|(^|/)(dist|umd|esm|cjs|bundles?)/.*\.[cm]?jsx?$"
+    r"(parsetab|lextab|_version|_generated)\.py$|\.d\.[cm]?ts$|\.pyi$|(^|/)(dist|umd|esm|cjs|bundles?)/.*\.[cm]?jsx?$"
     r"|(^|/)(lex\.yy|y\.tab)\.[ch]$|zz_generated|moc_\w+\.cpp$|(^|/)generated/"
 )
 _GENERATED_TEXT = re.compile(
