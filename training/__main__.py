@@ -10,7 +10,10 @@ from pathlib import Path
 
 from training.recipe import Recipe, RecipeError, Run, read_recipe
 
-STAGES = ("base", "corpus", "tokenizer", "fim", "context", "pretrain", "sft", "export", "evaluate")
+STAGES = (
+    "base", "corpus", "tokenizer", "fim", "context", "pretrain", "sft", "preferences", "dpo", "export",
+    "evaluate",
+)  # fmt: skip
 OTHERS = ("all", "pack", "unpack")
 """``pack`` and ``unpack`` carry a run to a machine with a GPU and back (training/gpu_job)."""
 
@@ -85,6 +88,15 @@ def run_stage(stage: str, recipe: Recipe, run: Run, options: argparse.Namespace)
         from training import sft
 
         sft.train(recipe, run, options.minutes, options.device)
+    elif stage == "preferences":
+        from training import preferences
+
+        preferences.build(recipe, run, options.device)
+    elif stage == "dpo":
+        if recipe.preferences.shards:
+            from training import dpo
+
+            dpo.train(recipe, run, options.device)
     elif stage == "export":
         from training import export
 

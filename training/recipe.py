@@ -175,6 +175,25 @@ class Sft:
 
 
 @dataclass(frozen=True)
+class Preferences:
+    """Pairs for DPO, made of the tuned model's own answers; ``shards`` 0: no DPO."""
+
+    shards: int = 0
+    holes_per_shard: int = 200
+    temperatures: tuple[float, ...] = (0.0, 0.6, 1.0)
+    max_new_tokens: int = 64
+    margin: float = 0.3
+    """How much less than 1 the worst answer's reward must be, for it to be rejected."""
+    kinds: dict[str, float] = field(
+        default_factory=lambda: {"wrong": 0.55, "goes on": 0.25, "long": 0.1, "stub": 0.1}
+    )
+    beta: float = 0.1
+    learning_rate: float = 1e-6
+    epochs: float = 1.0
+    batch: int = 8
+
+
+@dataclass(frozen=True)
 class Export:
     """What is written, and which file of it is the model to serve (``auto``: the table decides)."""
 
@@ -200,6 +219,7 @@ class Recipe:
     """The same settings as `sft`, for all text alike: set ``other_text_weight`` to 1."""
     sft: Sft = Sft()
     lora: Lora = Lora()
+    preferences: Preferences = Preferences()
     export: Export = Export()
     folder: str = ""
     """Where the recipe lies; set by `read_recipe`."""
@@ -249,6 +269,11 @@ class Run:
         return Run(self.root / "pretrain")
 
     @property
+    def preferred(self) -> Run:
+        """The part of the run that comes after `sft`: DPO's checkpoint and metrics."""
+        return Run(self.root / "dpo")
+
+    @property
     def export(self) -> Path:
         return self.root / "export"
 
@@ -271,6 +296,7 @@ def read_recipe(path: Path) -> Recipe:
         "pretrain": Sft,
         "sft": Sft,
         "lora": Lora,
+        "preferences": Preferences,
         "export": Export,
     }
     values: dict[str, Any] = {}

@@ -28,6 +28,10 @@ class Tokeniser:
     def encode(self, text: str) -> list[int]:
         return self._model.tokenize(text.encode("utf-8", "replace"), False, False) if text else []
 
+    def decode(self, tokens: list[int]) -> str:
+        """Without control tokens; bytes that are no text become U+FFFD."""
+        return str(self._model.detokenize(tokens).decode("utf-8", "replace")) if tokens else ""
+
     def encode_prompt(self, prompt: Prompt) -> list[int]:
         """Each segment by itself, markers as their control tokens: the server's way."""
         ids: list[int] = []

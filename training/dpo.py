@@ -1,0 +1,95 @@
+"""Stage `dpo`: direct preference optimisation (Rafailov et al. 2023) on the pairs, by TRL.
+
+TRL tokenises text itself and closes both answers; our pairs are token ids already, in which control tokens
+are never text and an answer that goes on has no end. So its preparation is passed over, the rest is TRL's.
+The checkpoint is written below ``dpo/`` and is what `export` takes from then on.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from datasets import Dataset
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from transformers import PreTrainedTokenizerFast
+from trl import DPOConfig, DPOTrainer
+
+from training import checkpoints
+from training.checkpoints import Progress
+from training.fim import open_tokeniser
+from training.preferences import read_pairs
+from training.recipe import Recipe, Run
+from training.tokens import END_OF_TEXT
+
+
+class _OfTokens(DPOTrainer):  # type: ignore[misc]
+    """Takes ``prompt_ids``, ``chosen_ids`` and ``rejected_ids`` as they are."""
+
+    def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
+        return dataset
+
+
+def train(recipe: Recipe, run: Run, device: str = "cpu") -> Progress | None:
+    """None where the recipe wants no preferences. Resumes from TRL's own checkpoints."""
+    settings = recipe.preferences
+    if not settings.shards:
+        return None
+    pairs = read_pairs(run)
+    if not pairs:
+        raise FileNotFoundError(f"no pairs in {run.root / 'preferences'}; run the stage preferences first")
+    part = run.preferred
+    model = checkpoints.build_model(recipe, run, checkpoints.newest(run))
+    model.set_attn_implementation("sdpa")
+    dataset = Dataset.from_list(
+        [{"prompt_ids": p.prompt, "chosen_ids": p.chosen, "rejected_ids": p.rejected} for p in pairs]
+    )
+    arguments = DPOConfig(
+        output_dir=str(part.root / "trl"),
+        per_device_train_batch_size=settings.batch,
+        num_train_epochs=settings.epochs,
+        learning_rate=settings.learning_rate,
+        beta=settings.beta,
+        lr_scheduler_type="cosine",
+        warmup_steps=2,
+        precompute_ref_log_probs=True,  # the reference is the model as it begins: no second copy in memory
+        use_cpu=device == "cpu",
+        bf16=device != "cpu",
+        seed=recipe.seed,
+        logging_steps=1,
+        save_steps=50,
+        report_to=[],
+        disable_tqdm=True,
+    )
+    trainer = _OfTokens(
+        model=model, args=arguments, train_dataset=dataset, processing_class=_ends(recipe, run)
+    )
+    trainer.train(resume_from_checkpoint=any((part.root / "trl").glob("checkpoint-*")) or None)
+    progress = Progress(step=trainer.state.global_step)
+    _save(recipe, part, trainer.accelerator.unwrap_model(trainer.model), progress)
+    _log(part, trainer.state.log_history)
+    return progress
+
+
+def _ends(recipe: Recipe, run: Run) -> Any:
+    """What TRL asks a tokenizer for, when it need not tokenise: the end's id, which also pads."""
+    end = open_tokeniser(recipe, run).end
+    vocabulary = Tokenizer(WordLevel({END_OF_TEXT: end}, unk_token=END_OF_TEXT))
+    return PreTrainedTokenizerFast(
+        tokenizer_object=vocabulary, eos_token=END_OF_TEXT, pad_token=END_OF_TEXT, unk_token=END_OF_TEXT
+    )
+
+
+def _save(recipe: Recipe, part: Run, model: Any, progress: Progress) -> None:
+    tensors = model.state_dict()
+    if recipe.lora.rank:
+        tensors = {n.replace(".default", ""): t for n, t in tensors.items() if ".lora_" in n}
+    checkpoints.save(part, recipe, tensors, {}, progress)
+
+
+def _log(part: Run, history: list[dict[str, float]]) -> None:
+    from training.sft import Log
+
+    log = Log(part.metrics)
+    for row in history:
+        log.write(event="dpo", **row)
