@@ -8,13 +8,14 @@ from pathlib import Path
 
 import llama_cpp
 
+from mellum_lsp import machine
 from mellum_lsp.engine.abort import AbortFlag
 from mellum_lsp.engine.context import Context
 from mellum_lsp.engine.decoder import Decoder
 from mellum_lsp.engine.drafts import Drafter
 from mellum_lsp.engine.interface import ModelInfo
 from mellum_lsp.engine.model import load_model
-from mellum_lsp.engine.settings import EngineSettings, default_micro_batch, default_threads
+from mellum_lsp.engine.settings import EngineSettings, default_micro_batch
 from mellum_lsp.engine.slots import Slots
 from mellum_lsp.engine.speeds import measure
 
@@ -32,7 +33,7 @@ def load(
         micro_batch_tokens=settings.micro_batch_tokens
         or default_micro_batch(model.bytes, model.gpu_layers != 0),
         sequences=settings.sequences,
-        threads=settings.threads or default_threads(),
+        threads=settings.threads or machine.cores().physical,
     )
     speeds = measure(context, model.vocabulary.size)
     info = ModelInfo(

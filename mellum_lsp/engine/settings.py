@@ -3,9 +3,7 @@ model."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 
@@ -35,16 +33,6 @@ class Lifetime:
     unload_seconds: float = 1800.0
 
 
-def default_threads() -> int:
-    """The number of physical cores that this process may use.
-
-    A second thread on the same core makes matrix products slower, not faster.
-    """
-    usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
-    cores = {_siblings(cpu) for cpu in usable}
-    return max(1, min(len(cores), _quota() or len(cores)))
-
-
 def default_micro_batch(model_bytes: int, on_gpu: bool) -> int:
     """Small enough that an abort is noticed in milliseconds, large enough to lose little speed.
 
@@ -55,21 +43,3 @@ def default_micro_batch(model_bytes: int, on_gpu: bool) -> int:
     if on_gpu:
         return 512
     return 64 if model_bytes < 600e6 else 32 if model_bytes < 1.5e9 else 16
-
-
-def _siblings(cpu: int) -> str:
-    """The hardware threads of the core that ``cpu`` belongs to, as the kernel writes them; itself where
-    unknown."""
-    try:
-        return Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text().strip()
-    except OSError:
-        return str(cpu)
-
-
-def _quota() -> int | None:
-    """Whole CPUs that a container's control group grants, None where there is no limit."""
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return max(1, int(quota) // int(period))
-    except (OSError, ValueError):
-        return None

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-import os
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-import psutil
+from mellum_lsp import machine
 
 _GPU_KINDS = (1, 2)
 """ggml's device types for a graphics card and for one that shares the machine's memory."""
-_CGROUP = Path("/sys/fs/cgroup")
 _COMPUTE_BYTES = 256 * 1024**2
 """Buffers beside weights and KV cache; llama.cpp's own estimate for small batches lies below this."""
 
@@ -52,42 +49,13 @@ class Hardware:
 
 def measure_hardware() -> Hardware:
     """Looks at the machine and at the limits of a container around us."""
-    logical = _usable_cores()
-    physical = min(psutil.cpu_count(logical=False) or logical, logical)
-    memory = psutil.virtual_memory()
-    limit = _container_memory()
-    total = min(memory.total, limit) if limit else memory.total
-    return Hardware(physical, logical, total, min(memory.available, total), _gpus())
+    cores, memory = machine.cores(), machine.memory()
+    return Hardware(cores.physical, cores.logical, memory.total, memory.available, _gpus())
 
 
 def memory_needed(file_bytes: int, kv_bytes_per_token: int, context_tokens: int) -> int:
     """Bytes that a model takes when it serves: weights, KV cache of one full context, buffers."""
     return file_bytes + kv_bytes_per_token * context_tokens + _COMPUTE_BYTES
-
-
-def _usable_cores() -> int:
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on this system
-        cores = os.cpu_count() or 1
-    quota = _container_cores()
-    return max(1, min(cores, quota)) if quota else cores
-
-
-def _container_cores(cgroup: Path = _CGROUP) -> int | None:
-    """Whole cores that the container's quota (cgroup v2: ``QUOTA PERIOD``) comes to."""
-    try:
-        quota, period = (cgroup / "cpu.max").read_text().split()
-        return round(int(quota) / int(period))
-    except (OSError, ValueError):  # no container, or the quota is "max"
-        return None
-
-
-def _container_memory(cgroup: Path = _CGROUP) -> int | None:
-    try:
-        return int((cgroup / "memory.max").read_text())
-    except (OSError, ValueError):
-        return None
 
 
 def _gpus() -> tuple[Gpu, ...]:

@@ -25,12 +25,13 @@ from typing import Any
 
 import llama_cpp
 
+from mellum_lsp import machine
 from mellum_lsp.domain import Part
 from mellum_lsp.engine.abort import AbortFlag
 from mellum_lsp.engine.interface import GenerateRequest
 from mellum_lsp.engine.llama import LlamaEngine
 from mellum_lsp.engine.process import SPIN_COUNT
-from mellum_lsp.engine.settings import EngineSettings, default_threads
+from mellum_lsp.engine.settings import EngineSettings
 
 PROMPT = f"squares = {[n * n for n in range(150)]}\nnumbers = {list(range(150))}"[:-1]
 """About a thousand tokens, and a list that a model goes on with as long as it is let."""
@@ -63,7 +64,7 @@ async def measure(model: Path, rounds: int, aborts: int) -> dict[str, Any]:
     report: dict[str, Any] = {
         "model": info.name,
         "load_s": round(time.perf_counter() - began, 3),
-        "threads": default_threads(),
+        "threads": machine.cores().physical,
         "prefill_tokens_per_s": round(info.prefill_tokens_per_second),
     }
     print(f"{info.name}: loaded in {report['load_s']} s, {report['threads']} threads")
@@ -204,7 +205,7 @@ class BareLoop:
         self._vocab = llama_cpp.llama_model_get_vocab(self._model)
         context = llama_cpp.llama_context_default_params()
         context.n_ctx = 4096
-        context.n_threads = context.n_threads_batch = default_threads()
+        context.n_threads = context.n_threads_batch = machine.cores().physical
         self.context = llama_cpp.llama_init_from_model(self._model, context)
         self._sampler = llama_cpp.llama_sampler_init_greedy()
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import json
-from pathlib import Path
-
-import pytest
 
 from mellum_lsp.models import hardware
 from mellum_lsp.models.hardware import Gpu, Hardware, measure_hardware, memory_needed
@@ -19,23 +16,6 @@ def test_this_machine_has_cores_and_memory() -> None:
     assert 1 <= found.physical_cores <= found.logical_cores
     assert 0 < found.free_memory_bytes <= found.memory_bytes
     json.dumps(found.facts())
-
-
-def test_a_container_limits_what_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "cpu.max").write_text("100000 100000\n")
-    (tmp_path / "memory.max").write_text(f"{GIB // 4}\n")
-    monkeypatch.setattr(hardware._container_cores, "__defaults__", (tmp_path,))
-    monkeypatch.setattr(hardware._container_memory, "__defaults__", (tmp_path,))
-    found = measure_hardware()
-    assert (found.physical_cores, found.logical_cores, found.memory_bytes) == (1, 1, GIB // 4)
-
-
-@pytest.mark.parametrize("limit", ["max 100000\n", "", "nonsense"])
-def test_a_container_without_limits_limits_nothing(tmp_path: Path, limit: str) -> None:
-    (tmp_path / "cpu.max").write_text(limit)
-    (tmp_path / "memory.max").write_text("max\n")
-    assert hardware._container_cores(tmp_path) is None
-    assert hardware._container_memory(tmp_path) is None
 
 
 def test_the_summary_is_a_line_for_people() -> None:
