@@ -18,6 +18,7 @@ from mellum_lsp.completion.candidates import distinct, other_candidates
 from mellum_lsp.completion.explain import explanation_of, silent_explanation
 from mellum_lsp.completion.flight import Flight
 from mellum_lsp.completion.flights import Flights
+from mellum_lsp.completion.ghosts import Ghosts
 from mellum_lsp.completion.judge import Judge, Verdict, threshold_for
 from mellum_lsp.completion.loading import Loading, OnError
 from mellum_lsp.completion.outcome import (
@@ -63,6 +64,7 @@ class Completer:
         self._flights = Flights(engine, self._planner, self._keep)
         self._loading = Loading(engine, on_error)
         self._prefetch = Prefetch(self._begin_prefetch)
+        self._ghosts = Ghosts()
         self._rejections = Rejections()
         self._closed = False
 
@@ -116,11 +118,13 @@ class Completer:
     def dismissed(self, item_id: str) -> None:
         """The user does not want this item: it is not offered again at its place for a while."""
         self._rejections.dismiss(item_id)
+        self._ghosts.clear()
         self._prefetch.stop()
 
     def update_settings(self, settings: CompletionSettings) -> None:
         """From the next request on."""
         self._settings = settings
+        self._ghosts.clear()
         self._planner.update_settings(settings)
 
     async def close(self) -> None:
@@ -137,12 +141,15 @@ class Completer:
         silence = self._refuse(caret) or self._refuse_place(caret)
         if silence:
             return self._silent(silence, begun)
+        if rest := self._ghosts.rest_at(caret):
+            return replace(rest, timings=Timings(total_ms=_since(begun)))
         outcome = self._recalled(caret, begun)
         if outcome is None:
             silence = await self._loading.wait(self._patience(caret))
             if silence:
                 return self._silent(silence, begun)
             outcome = await self._generate(caret, settle_seconds, begun)
+        self._ghosts.shown(caret, outcome)
         if caret.trigger is Trigger.INVOKED and outcome.items:
             outcome = await self._with_alternatives(caret, outcome, begun)
         return outcome

@@ -1,0 +1,60 @@
+"""The ghosts shown last: whoever types along one is answered with its rest, as it is, in microseconds.
+
+A ghost that was judged once keeps its text to the end: it neither flickers nor changes its mind under the
+typing hands. Everything else that was generated is judged anew where it is found again (`recall`).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from dataclasses import replace
+
+from mellum_lsp.completion.outcome import Outcome, TokenCounts
+from mellum_lsp.domain import Caret, Trigger
+
+_REMEMBERED = 8
+
+
+class Ghosts:
+    """Knows what was shown where; only the best item of every outcome."""
+
+    def __init__(self) -> None:
+        self._shown: deque[tuple[Caret, Outcome]] = deque(maxlen=_REMEMBERED)
+
+    def shown(self, caret: Caret, outcome: Outcome) -> None:
+        """The items of ``outcome`` are shown at ``caret``."""
+        if outcome.items:
+            self._shown.appendleft((caret, outcome))
+
+    def rest_at(self, caret: Caret) -> Outcome | None:
+        """What is left at ``caret`` of a ghost of which the user has typed a part, or nothing yet.
+
+        None where anything else has changed: brackets that an editor closed by itself are for the rules.
+        """
+        if caret.trigger is Trigger.INVOKED:
+            return None
+        for origin, outcome in self._shown:
+            item = outcome.items[0]
+            typed = caret.offset - origin.offset
+            if 0 <= typed < len(item.text) and _is_typed(item.text[:typed], origin, caret):
+                rest = replace(item, id=secrets.token_hex(8), text=item.text[typed:])
+                tokens = TokenCounts(prompt=outcome.tokens.prompt, reused=outcome.tokens.prompt)
+                return replace(outcome, items=(rest,), source="cache", tokens=tokens)
+        return None
+
+    def clear(self) -> None:
+        """Nothing that was shown counts any more."""
+        self._shown.clear()
+
+
+def _is_typed(typed: str, origin: Caret, caret: Caret) -> bool:
+    """Whether ``caret`` stands in the document of ``origin`` with ``typed`` there and no other change."""
+    begin = origin.offset
+    return (
+        (caret.document, caret.path) == (origin.document, origin.path)
+        and len(caret.text) == len(origin.text) + len(typed)
+        and caret.text.startswith(typed, begin)
+        and caret.text[:begin] == origin.text[:begin]
+        and caret.text[caret.offset :] == origin.text[begin:]
+    )
