@@ -86,6 +86,11 @@ def write_wheel(folder: Path, name: str, licence: str, files: dict[str, str]) ->
 
 
 @pytest.fixture
+def recipe_text() -> str:
+    return RECIPE
+
+
+@pytest.fixture
 def recipe(tmp_path: Path) -> Recipe:
     path = tmp_path / "tiny.toml"
     path.write_text(RECIPE, encoding="utf-8")
