@@ -14,17 +14,17 @@ from __future__ import annotations
 import hashlib
 import random
 import re
-from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from itertools import cycle
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from mellum_lsp.bench.project import Project, code_files
+from mellum_lsp.bench.spans import SPANS, Boundary, Kind, boundary_at
 from mellum_lsp.bench.syntax import Outline, Span, definitions, outline
 from mellum_lsp.domain import Caret, Trigger
 from mellum_lsp.retrieval.definitions import imported_names
@@ -32,30 +32,17 @@ from mellum_lsp.retrieval.strategies import end_of_first_lines, start_of_last_li
 from mellum_lsp.retrieval.tokens import identifiers
 from mellum_lsp.workspace.languages import find_language
 
-Kind = Literal["single-line", "block", "mid-line"]
-Boundary = Literal["line", "token", "word"]
-"""Where the caret stands: on a line with nothing before it, behind a token, or within a word."""
-
 KINDS: tuple[Kind, ...] = ("single-line", "block", "single-line", "mid-line")
 """The order in which kinds are taken: half are single lines."""
 
 WINDOW_LINES = (64, 32)
 """The caret's own window: so many lines before and behind its own; no plan shows more of the suffix."""
 
-_LONGEST_BLOCK_LINES = 12
-_LONGEST_BLOCK_CHARACTERS = 700
-_SHORTEST_LINE = 8
-_SHORTEST_REST = 4
-_LONGEST_LINE = 160
-_PIECE_CHARACTERS = (4, 80)
 _FEW_FILES = 3
 """A name that more files define is nobody's name in particular."""
 _TRIES = 300
 _HOLES_PER_FILE = 6
 _TWO_WORDS = re.compile(r"[a-z0-9][A-Z]|[^_]_[^_]")
-_CLOSERS = {")": "(", "]": "[", "}": "{"}
-_TRAILING_CLOSERS = re.compile(r"[)\]}]+[;,]?$")
-_GOES_ON = re.compile(r"[\w{:=+*/<>&|?-]")
 
 
 class NoHoles(Exception):  # noqa: N818 - says what happened
@@ -166,7 +153,7 @@ class _Chooser:
             return None
         path = rng.choices(self._paths, self._weights)[0]
         source = self._outline(path)
-        span = _SPANS[kind](source, rng)
+        span = SPANS[kind](source, rng)
         if span is None or not source.text[span.start : span.end].strip():
             return None
         language = find_language(path)
@@ -177,7 +164,7 @@ class _Chooser:
             path=path,
             language=language.id if language else "plaintext",
             kind=kind,
-            boundary=_boundary(source.text, span.start),
+            boundary=boundary_at(source.text, span.start),
             start=span.start,
             end=span.end,
             needs=self._needs(path, source, span),
@@ -214,98 +201,3 @@ def _defined_by_file(files: Mapping[str, str]) -> dict[str, frozenset[str]]:
         assert language is not None
         found[path] = frozenset(definitions(files[path], language))
     return found
-
-
-def _single_line(source: Outline, rng: random.Random) -> Span | None:
-    statement = _pick(source.statements, rng)
-    if statement is None:
-        return None
-    line = source.text[statement.start : statement.end]
-    if "\n" in line or not _SHORTEST_LINE <= len(line) <= _LONGEST_LINE:
-        return None
-    start = statement.start
-    if rng.random() < 0.7:
-        caret = _edge_within(source, statement, rng)
-        if caret is None:
-            return None
-        start = caret
-        if rng.random() < 0.25:
-            start = _into_word(source, caret, rng)
-    end = statement.end
-    if rng.random() < 0.5:
-        end -= len(_left_by_an_editor(source.text[start:end]))
-    return Span(start, end) if end - start >= _SHORTEST_REST else None
-
-
-def _block(source: Outline, rng: random.Random) -> Span | None:
-    statement = _pick(source.statements, rng)
-    if statement is None:
-        return None
-    text = source.text[statement.start : statement.end]
-    lines = text.split("\n")
-    if not 2 <= len(lines) <= _LONGEST_BLOCK_LINES or len(text) > _LONGEST_BLOCK_CHARACTERS:
-        return None
-    if not all(line.strip() for line in lines):
-        return None
-    start = statement.start
-    if rng.random() < 0.6:
-        start += len(lines[0].rstrip())
-    return Span(start, statement.end)
-
-
-def _mid_line(source: Outline, rng: random.Random) -> Span | None:
-    piece = _pick(source.pieces, rng)
-    if piece is None:
-        return None
-    shortest, longest = _PIECE_CHARACTERS
-    line_end = source.text.find("\n", piece.end)
-    rest = source.text[piece.end : line_end if line_end >= 0 else len(source.text)]
-    if not shortest <= piece.end - piece.start <= longest or not _GOES_ON.search(rest) or _is_word(rest[0]):
-        return None
-    return piece
-
-
-_SPANS = {"single-line": _single_line, "block": _block, "mid-line": _mid_line}
-
-
-def _pick(spans: Sequence[Span], rng: random.Random) -> Span | None:
-    return rng.choice(spans) if spans else None
-
-
-def _edge_within(source: Outline, statement: Span, rng: random.Random) -> int | None:
-    """The beginning of a token inside a statement, which leaves something to be said."""
-    first = bisect_right(source.edges, statement.start)
-    last = bisect_left(source.edges, statement.end - _SHORTEST_REST)
-    return source.edges[rng.randrange(first, last)] if last > first else None
-
-
-def _into_word(source: Outline, offset: int, rng: random.Random) -> int:
-    """Some characters into the word that begins at ``offset``, where one does."""
-    word = source.word_starts.get(offset)
-    return offset + rng.randint(1, min(4, len(word.text) - 1)) if word and len(word.text) > 2 else offset
-
-
-def _left_by_an_editor(rest: str) -> str:
-    """The closers at the end of ``rest`` that it does not open itself, with a ``;`` behind them."""
-    match = _TRAILING_CLOSERS.search(rest)
-    if match is None:
-        return ""
-    kept = ""
-    for position in range(match.start(), len(rest)):
-        closer = rest[position]
-        opener = _CLOSERS.get(closer)
-        if opener and rest[:position].count(opener) <= rest[:position].count(closer):
-            kept = rest[position:]
-            break
-    return kept
-
-
-def _boundary(text: str, offset: int) -> Boundary:
-    if not text[text.rfind("\n", 0, offset) + 1 : offset].strip():
-        return "line"
-    within = offset < len(text) and _is_word(text[offset]) and _is_word(text[offset - 1])
-    return "word" if within else "token"
-
-
-def _is_word(character: str) -> bool:
-    return character.isalnum() or character == "_"
