@@ -129,8 +129,11 @@ class TestWithdrawing:
         more.set()
         assert (await staying).text == "return a + b"
 
-    async def test_a_request_that_comes_at_once_still_finds_the_stream(self, make: Make) -> None:
+    async def test_a_request_that_comes_at_once_still_finds_the_stream(
+        self, make: Make, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Clients cancel the old request first and send the next one a moment later."""
+        monkeypatch.setattr("mellum_lsp.completion.flights._LINGER_SECONDS", 0.2)
         more = asyncio.Event()
         engine = ScriptedEngine(["return", Pause(more), " a + b"])
         completer = make(engine)
@@ -139,7 +142,7 @@ class TestWithdrawing:
         old.cancel()
         await asyncio.sleep(0.001)
         new = asyncio.create_task(completer.complete(caret_in("def add(a, b):\n    r$0\n")))
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.25)
         more.set()
         assert (await new).text == "eturn a + b"
         assert len(interactive(engine)) == 1
