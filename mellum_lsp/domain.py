@@ -77,11 +77,20 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class ScoredChunk:
-    """A chunk that the strategy named ``strategy`` found, with its score (higher is more relevant)."""
+    """A chunk that the strategy named ``strategy`` found, with its score (higher is more relevant).
+
+    ``whole`` is the chunk that was found, where ``chunk`` is a compressed form of it.
+    """
 
     chunk: Chunk
     score: float
     strategy: str
+    whole: Chunk | None = field(default=None, repr=False)
+
+    @property
+    def found(self) -> Chunk:
+        """The chunk as it was found, in whichever form it is shown."""
+        return self.whole or self.chunk
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from mellum_lsp.completion.tokens import TokenCounter
 from mellum_lsp.domain import Caret, ScoredChunk
 from mellum_lsp.engine.interface import Engine, EngineError, ModelInfo
 from mellum_lsp.prompt.dialects import Dialect, Vocabulary, choose
-from mellum_lsp.prompt.plan import Budget, Capacity, PlanSettings, full_budget, make_plan, micro_budget
+from mellum_lsp.prompt.plan import Budget, Capacity, Plan, PlanSettings, full_budget, make_plan, micro_budget
 from mellum_lsp.retrieval.interface import ContextSource
 
 _ANOTHER_SPEED = 1.5
@@ -70,7 +70,7 @@ class PlanMaker:
         if not fits(document.micro, caret):
             model = self.model
             found = await self.project.find(caret, seconds) if model.micro.context_tokens else None
-            plan = make_plan(caret, found or (), model.micro, model.dialect, self._count)
+            plan = self._made(caret, found, model.dialect, model.micro)
             document.micro = Planned(plan, f"{document.name}#micro", 0.0, is_micro=True)
         return document.micro
 
@@ -83,9 +83,7 @@ class PlanMaker:
             found = await self.project.find(caret, seconds)
         milliseconds = (time.perf_counter() - begun) * 1000
         document.hurried = found is None
-        plan = await self.in_thread(
-            lambda: make_plan(caret, found or (), model.full, model.dialect, self._count)
-        )
+        plan = await self.in_thread(lambda: self._made(caret, found, model.dialect, model.full))
         document.compared(generation, caret)
         return document.expect(plan, milliseconds)
 
@@ -98,6 +96,11 @@ class PlanMaker:
         self._count.close()
         self.project.close()
         self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _made(
+        self, caret: Caret, found: Sequence[ScoredChunk] | None, dialect: Dialect, budget: Budget
+    ) -> Plan:
+        return make_plan(caret, found or (), budget, dialect, self._count, self.project.compressed)
 
     def _judge(self, info: ModelInfo) -> Model:
         capacity = Capacity(

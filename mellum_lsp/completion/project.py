@@ -49,6 +49,10 @@ class Project:
         """Whether what the chunk says no longer stands in its file; for a thread."""
         return self._source.is_gone(chunk)
 
+    def compressed(self, chunk: Chunk) -> Chunk | None:
+        """The compressed form of a chunk that was found, if there is a shorter one; for a thread."""
+        return self._source.compressed(chunk)
+
     def listen(self, changed: Callable[[], None]) -> None:
         """Call ``changed`` on the running event loop after every change, from now on; only once."""
         if self._unlisten is not None:

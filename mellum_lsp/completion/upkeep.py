@@ -69,9 +69,10 @@ class Upkeep:
             return
 
         def judge() -> tuple[Plan, bool, bool]:
-            plan = revised(newest.plan, caret, found, self._project.is_gone)
-            lost = full is not None and bool(gone_from(full.plan, caret, self._project.is_gone))
-            return plan, lost, is_outdone(plan, newest.plan.made_at, found)
+            is_gone, compress = self._project.is_gone, self._project.compressed
+            plan = revised(newest.plan, caret, found, is_gone, compress)
+            lost = full is not None and bool(gone_from(full.plan, caret, is_gone))
+            return plan, lost, is_outdone(plan, plan.made_at, found, compress)
 
         plan, lost, outdone = await self._maker.in_thread(judge)
         if document.newest is not newest:
@@ -89,7 +90,9 @@ class Upkeep:
         found = await self._project.find(caret, seconds)
         if found is None:
             return
-        outdone = await self._maker.in_thread(lambda: is_outdone(newest.plan, caret, found))
+        outdone = await self._maker.in_thread(
+            lambda: is_outdone(newest.plan, caret, found, self._project.compressed)
+        )
         if outdone and document.newest is newest:
             await self._maker.full(document, caret, seconds, found)
 

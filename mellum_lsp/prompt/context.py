@@ -1,8 +1,8 @@
-"""Which chunks of the project a prompt holds, and how the chunks of one file become one text."""
+"""How the chunks of the project that a prompt holds become files, and those of one file one text."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from mellum_lsp.domain import Chunk, ScoredChunk
 from mellum_lsp.prompt.dialects.base import ContextFile
@@ -16,38 +16,11 @@ def context_files(chunks: Sequence[ScoredChunk]) -> tuple[ContextFile, ...]:
     return tuple(ContextFile(path, file_text(of_file)) for path, of_file in reversed(by_path.items()))
 
 
-def select(
-    chunks: Iterable[ScoredChunk],
-    tokens: int,
-    cost: Callable[[ContextFile], int],
-    held: Sequence[ScoredChunk] = (),
-) -> tuple[ScoredChunk, ...]:
-    """The best ``chunks`` (given best first) whose files, with what is ``held``, cost at most ``tokens``.
-
-    A chunk that does not fit is passed over for a smaller one behind it.
-    """
-    by_path: dict[str, list[Chunk]] = {}
-    for scored in held:
-        by_path.setdefault(scored.chunk.path, []).append(scored.chunk)
-    costs = {path: cost(ContextFile(path, file_text(of_file))) for path, of_file in by_path.items()}
-    taken: list[ScoredChunk] = []
-    for scored in chunks:
-        path = scored.chunk.path
-        of_file = by_path.get(path, [])
-        if any(_holds(other, scored.chunk) for other in of_file):
-            continue
-        cost_of_file = cost(ContextFile(path, file_text([*of_file, scored.chunk])))
-        if sum(costs.values()) - costs.get(path, 0) + cost_of_file <= tokens:
-            taken.append(scored)
-            by_path[path] = [*of_file, scored.chunk]
-            costs[path] = cost_of_file
-    return tuple(taken)
-
-
 def file_text(chunks: Iterable[Chunk]) -> str:
     """Chunks of one file in file order: no line twice, a blank line where lines are left out.
 
-    A chunk comes under the headers of the definitions around it, unless they were shown already.
+    A chunk comes under the headers of the definitions around it, unless they were shown already. Compressed
+    chunks overlap no others: their lines are not those of the file.
     """
     lines: list[str] = []
     shown_until = 0
@@ -73,7 +46,3 @@ def _missing_headers(scope: Sequence[str], above: Sequence[str], lines: Sequence
     ):
         known += 1
     return list(scope[known:])
-
-
-def _holds(outer: Chunk, inner: Chunk) -> bool:
-    return outer.start_line <= inner.start_line and inner.end_line <= outer.end_line

@@ -6,14 +6,15 @@ prompt only behind the prefix's old end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from mellum_lsp.domain import Caret, Chunk, Marker, Prompt, ScoredChunk
 from mellum_lsp.prompt.budget import Budget, Capacity, PlanSettings, full_budget, micro_budget
-from mellum_lsp.prompt.context import context_files, select
+from mellum_lsp.prompt.context import context_files
 from mellum_lsp.prompt.dialects.base import ContextFile, Dialect
+from mellum_lsp.prompt.selection import Compress, select, uncompressed
 from mellum_lsp.prompt.windows import Count, Geometry, Window, cut, end_of_lines, fit, longest_tail
 
 __all__ = [
@@ -64,11 +65,28 @@ class Plan:
         """The prompt for ``caret``; within the budget as long as the plan `still_fits` it."""
         return self.dialect.render(self.path, self.window(caret), self.context)
 
-    def cost_of(self, count: Count) -> Callable[[ContextFile], int]:
-        """What one more file of context adds to the prompt, in tokens."""
+    def choose(
+        self,
+        caret: Caret,
+        chunks: Iterable[ScoredChunk],
+        tokens: int,
+        held: Sequence[ScoredChunk] = (),
+        compress: Compress = uncompressed,
+    ) -> tuple[ScoredChunk, ...]:
+        """Those of ``chunks`` (best first) that add to what is ``held`` and fit with it into ``tokens``.
+
+        Chunks of the caret's own file are not compressed: only what stands verbatim in the document is known
+        not to hold the very text to be completed.
+        """
         render, path = self.dialect.render, self.path
-        without = prompt_tokens(render(path, _EMPTY, ()), count)
-        return lambda file: prompt_tokens(render(path, _EMPTY, (file,)), count) - without
+        without = prompt_tokens(render(path, _EMPTY, ()), self.count)
+        return select(
+            (one for one in chunks if self.may_hold(one.chunk, caret)),
+            tokens,
+            lambda file: prompt_tokens(render(path, _EMPTY, (file,)), self.count) - without,
+            held,
+            lambda chunk: None if chunk.path == caret.path else compress(chunk),
+        )
 
     def may_hold(self, chunk: Chunk, caret: Caret) -> bool:
         """Whether a chunk adds anything: one of the caret's own file must stand outside the window.
@@ -107,9 +125,16 @@ class Plan:
 
 
 def make_plan(
-    caret: Caret, chunks: Sequence[ScoredChunk], budget: Budget, dialect: Dialect, count: Count
+    caret: Caret,
+    chunks: Sequence[ScoredChunk],
+    budget: Budget,
+    dialect: Dialect,
+    count: Count,
+    compress: Compress = uncompressed,
 ) -> Plan:
     """The plan for ``caret``: its window first, then as many of ``chunks`` (best first) as the budget holds.
+
+    Chunks that do not fit in full may enter in the form that ``compress`` gives them.
 
     The rendered prompt has at most ``budget.total_tokens`` tokens, counted segment by segment.
     """
@@ -125,9 +150,9 @@ def make_plan(
     plan = Plan(budget, dialect, path, geometry, (), (), caret, caret, 0, count)
     spent = prompt_tokens(plan.render(caret), count)
     context_room = min(budget.total_tokens - budget.typing_tokens - spent, budget.context_tokens)
-    others = [scored for scored in chunks if plan.may_hold(scored.chunk, caret)]
-    held = select(others, context_room, plan.cost_of(count))
-    plan = within_budget(replace(plan, chunks=held, context=context_files(held)), caret)
+    held = plan.choose(caret, chunks, context_room, compress=compress)
+    plan = replace(plan, chunks=held, context=context_files(held))
+    plan = within(plan, caret, budget.total_tokens - budget.typing_tokens)
     return replace(plan, count=asked)
 
 
@@ -141,12 +166,15 @@ def prompt_tokens(prompt: Prompt, count: Count) -> int:
     )
 
 
-def within_budget(plan: Plan, caret: Caret) -> Plan:
-    """The plan with its tokens counted, without its least relevant chunks where it would cost too much."""
+def within(plan: Plan, caret: Caret, tokens: int) -> Plan:
+    """The plan counted for ``caret``, without its least relevant chunks where it had more than ``tokens``.
+
+    Files may cost more together than each by itself.
+    """
     while True:
-        tokens = prompt_tokens(plan.render(caret), plan.count)
-        if tokens <= plan.budget.total_tokens or not plan.chunks:
-            return replace(plan, measured_at=caret, tokens=tokens)
+        counted = prompt_tokens(plan.render(caret), plan.count)
+        if counted <= tokens or not plan.chunks:
+            return replace(plan, measured_at=caret, tokens=counted)
         fewer = plan.chunks[:-1]
         plan = replace(plan, chunks=fewer, context=in_order([file.path for file in plan.context], fewer))
 

@@ -7,12 +7,13 @@ budget has room. Only where the budget could be spent clearly better is it worth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from mellum_lsp.domain import Caret, Chunk, ScoredChunk
-from mellum_lsp.prompt.context import context_files, select
-from mellum_lsp.prompt.plan import Plan, in_order, prompt_tokens, within_budget
+from mellum_lsp.prompt.context import context_files
+from mellum_lsp.prompt.plan import Plan, in_order, prompt_tokens, within
+from mellum_lsp.prompt.selection import Compress, uncompressed
 
 CLEARLY_BETTER = 1.25
 """How many times the held chunks' scores another choice must reach to be worth evaluating a new prompt."""
@@ -21,7 +22,13 @@ _ABSENT = 0.5
 """What is left of the score of a held chunk that is no longer found: it may only have lost its place."""
 
 
-def revised(plan: Plan, caret: Caret, found: Sequence[ScoredChunk], is_gone: Callable[[Chunk], bool]) -> Plan:
+def revised(
+    plan: Plan,
+    caret: Caret,
+    found: Sequence[ScoredChunk],
+    is_gone: Callable[[Chunk], bool],
+    compress: Compress = uncompressed,
+) -> Plan:
     """``plan`` for a project that has changed; the plan itself where that makes no difference to it.
 
     ``found`` is what the project offers now, best first, at the place that the plan was made for
@@ -33,24 +40,21 @@ def revised(plan: Plan, caret: Caret, found: Sequence[ScoredChunk], is_gone: Cal
     changed = {one.chunk.path for one in gone}
     # In a changed file, lines have moved: what is not found there now has no place between what is.
     kept = [
-        now.get(_says(one), one)
+        _as_now(one, now, compress)
         for one in plan.chunks
         if one not in gone and (_says(one) in now or one.chunk.path not in changed)
     ]
-    unsure = {one.chunk.path for one in kept if _says(one) not in now}
     held = {_says(one) for one in kept}
-    offered = [
-        one
-        for one in found
-        if _says(one) not in held and one.chunk.path not in unsure and plan.may_hold(one.chunk, caret)
-    ]
+    unsure = {path for path, text in held - now.keys()}
+    offered = [one for one in found if _says(one) not in held and one.chunk.path not in unsure]
     offered.sort(key=lambda one: one.chunk.path not in changed)  # what replaces something before what is new
-    taken = select(offered, room_for_context(plan, caret), plan.cost_of(plan.count), kept)
+    taken = plan.choose(caret, offered, room_for_context(plan, caret), kept, compress)
     if not gone and not taken:
         return plan
     chunks = tuple(sorted((*kept, *taken), key=lambda one: -one.score))
     paths = dict.fromkeys(file.path for file in (*plan.context, *context_files(taken)))
-    return within_budget(replace(plan, chunks=chunks, context=in_order(paths, chunks)), caret)
+    plan = replace(plan, chunks=chunks, context=in_order(paths, chunks))
+    return within(plan, caret, plan.budget.total_tokens)
 
 
 def gone_from(plan: Plan, caret: Caret, is_gone: Callable[[Chunk], bool]) -> list[ScoredChunk]:
@@ -58,10 +62,11 @@ def gone_from(plan: Plan, caret: Caret, is_gone: Callable[[Chunk], bool]) -> lis
     return [one for one in plan.chunks if not plan.may_hold(one.chunk, caret) or is_gone(one.chunk)]
 
 
-def is_outdone(plan: Plan, caret: Caret, found: Sequence[ScoredChunk]) -> bool:
+def is_outdone(
+    plan: Plan, caret: Caret, found: Sequence[ScoredChunk], compress: Compress = uncompressed
+) -> bool:
     """Whether ``found``, the best chunks for ``caret`` (best first), are clearly better than what is held."""
-    offered = [one for one in found if plan.may_hold(one.chunk, caret)]
-    best = select(offered, room_for_context(plan, caret), plan.cost_of(plan.count))
+    best = plan.choose(caret, found, room_for_context(plan, caret), compress=compress)
     now = {_says(one): one.score for one in found}
     held = sum(now.get(_says(one), one.score * _ABSENT) for one in plan.chunks)
     return sum(one.score for one in best) > CLEARLY_BETTER * held
@@ -78,5 +83,12 @@ def room_for_context(plan: Plan, caret: Caret) -> int:
 
 
 def _says(one: ScoredChunk) -> tuple[str, str]:
-    """What makes two chunks the same, on whatever lines they stand."""
-    return one.chunk.path, one.chunk.text
+    """What makes two chunks the same, on whatever lines they stand and in whichever form."""
+    return one.found.path, one.found.text
+
+
+def _as_now(one: ScoredChunk, now: Mapping[tuple[str, str], ScoredChunk], compress: Compress) -> ScoredChunk:
+    """A held chunk with the lines and the score that it has now, in the form in which it is held."""
+    current = now.get(_says(one), one)
+    shorter = compress(current.found) if one.whole else None
+    return replace(current, chunk=shorter, whole=current.found) if shorter else current

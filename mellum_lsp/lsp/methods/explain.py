@@ -45,6 +45,7 @@ def document(explanation: Explanation) -> dict[str, Any]:
             "end_line": scored.chunk.end_line,
             "score": scored.score,
             "strategy": scored.strategy,
+            "form": "compressed" if scored.whole else "full",
         }
         for scored in explanation.chunks
     ]

@@ -10,7 +10,7 @@ from prompt.carets import typed
 
 from mellum_lsp.completion.outcome import Explanation
 from mellum_lsp.completion.pipeline import Completer
-from mellum_lsp.domain import prompt_text
+from mellum_lsp.domain import Chunk, prompt_text
 from mellum_lsp.engine.interface import GenerateRequest
 from mellum_lsp.engine.scripted import Pause, Script, ScriptedEngine
 from mellum_lsp.retrieval.project import ProjectIndex
@@ -51,6 +51,13 @@ def finish(order):
 """
 WITHIN_SECONDS = 1.0
 """What the project's state may lag behind in a plan."""
+
+
+class OnlyInFull(ProjectIndex):
+    """A project whose chunks cannot be compressed, so that they compete for room."""
+
+    def compressed(self, chunk: Chunk) -> None:
+        return None
 
 
 def silent(request: GenerateRequest) -> Script:
@@ -145,7 +152,7 @@ class TestWhileTheCaretStandsStill:
     async def test_something_clearly_better_gets_a_plan_of_its_own(self, make: Make) -> None:
         """The budget has no room for both."""
         engine = ScriptedEngine(silent, context_tokens=400)
-        index = ProjectIndex()
+        index = OnlyInFull()
         index.add("far/notes.py", "def notes(country):\n    net = 0\n" + "    spare = net\n" * 25)
         completer, caret = make(engine, index, context_tokens=200), caret_in(SHOP)
         assert paths(await completer.explain(caret)) == ["far/notes.py"]
@@ -172,6 +179,19 @@ class TestWhileTheCaretStandsStill:
         index.remove("tax.py")
         await completer.complete(caret)
         assert "def tax_rate" not in prompt_text(interactive(engine)[-1].request.parts)
+
+
+async def test_what_does_not_fit_in_full_is_shown_compressed(make: Make) -> None:
+    engine, index = ScriptedEngine(silent), ProjectIndex()
+    body = "".join(f"        country = self.step_{number}(country)\n" for number in range(45))
+    index.add("rates.py", f"class Rates:\n    def load_rates(self, country):\n{body}")
+    caret = caret_in(SHOP)
+    (chunk,) = (await make(engine, index, context_tokens=1000).explain(caret)).chunks
+    assert (chunk.whole, "step_44" in chunk.chunk.text) == (None, True)
+    explanation = await make(engine, index, context_tokens=520).explain(caret)
+    (chunk,) = explanation.chunks
+    assert chunk.whole and "step_44" in chunk.whole.text
+    assert "<filename>rates.py\nclass Rates:\n    def load_rates(self, country): ...\n<" in explanation.prompt
 
 
 class TestWhileTheUserTypes:
@@ -217,9 +237,10 @@ class TestWhileTheUserTypes:
 
     @pytest.mark.usefixtures("context_in_small_prompts")
     async def test_what_is_typed_does_not_change_the_plan_until_the_line_is_left(
-        self, make: Make, engine: ScriptedEngine, index: ProjectIndex
+        self, make: Make, engine: ScriptedEngine
     ) -> None:
-        index.add("invoice.py", INVOICE)
+        index = OnlyInFull()
+        index.add_all([("tax.py", TAX), ("invoice.py", INVOICE)])
         completer = make(engine, index, context_tokens=130)
         first, *rest = TWO_PLACES.split("$0")
         here = caret_in(f"{first}$0{''.join(rest)}")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 
 from mellum_lsp.domain import Chunk, ScoredChunk
 from mellum_lsp.prompt.dialects.mellum import Mellum
 from mellum_lsp.prompt.plan import Budget, Plan, make_plan
+from mellum_lsp.prompt.selection import uncompressed
 
 from .carets import Caret, caret_in, one_per_character
 
@@ -33,6 +36,13 @@ def plan_for(marked: str, *context: ScoredChunk, total: int = 4000) -> tuple[Pla
     return make_plan(caret, context, budget(total), Mellum(), one_per_character), caret
 
 
+def first_line(chunk: Chunk) -> Chunk | None:
+    """A compressed form: the first line, which stands for all."""
+    line = chunk.text.split("\n")[0] + "…"
+    return replace(chunk, text=line) if len(line) < len(chunk.text) else None
+
+
+compressions = st.sampled_from([uncompressed, first_line])
 budgets = st.integers(24, 400).map(budget)
 
 chunks = st.lists(

@@ -16,7 +16,7 @@ from mellum_lsp.prompt.plan import ANCHOR_LINES, Budget, Plan, make_plan, prompt
 from mellum_lsp.prompt.windows import Window
 
 from .carets import COUNTS, Caret, caret_in, one_per_character, typed, words
-from .plans import budget, budgets, chunks, found, plan_for
+from .plans import budget, budgets, chunks, compressions, found, plan_for
 
 CODE = st.text(st.sampled_from("ab_ 1\n\n()[]{}\"'`.,=é😀"), max_size=300)
 KEYS = st.text(st.sampled_from("ab .,=()[]{}\"'`é😀"), max_size=12)
@@ -46,13 +46,13 @@ def prefix_of(prompt: Prompt) -> str:
 
 class TestBudget:
     @settings(max_examples=300)
-    @given(CODE, st.data(), chunks, budgets, DIALECTS, counts)
+    @given(CODE, st.data(), chunks, budgets, DIALECTS, counts, compressions)
     def test_the_prompt_never_has_more_tokens_than_the_budget(
-        self, text, data, context, budget, dialect, count
+        self, text, data, context, budget, dialect, count, compress
     ) -> None:  # type: ignore[no-untyped-def]
         offset = data.draw(st.integers(0, len(text)))
         caret = caret_in(text[:offset] + "¦" + text[offset:])
-        plan = make_plan(caret, context, budget, dialect, count)
+        plan = make_plan(caret, context, budget, dialect, count, compress)
         prompt = plan.render(caret)
         assert prompt_tokens(prompt, count) == plan.tokens <= budget.total_tokens
         assert count(plan.window(caret).prefix) <= budget.prefix_tokens

@@ -13,7 +13,7 @@ from mellum_lsp.prompt.plan import Plan, make_plan, prompt_tokens
 from mellum_lsp.prompt.revision import is_outdone, revised
 
 from .carets import COUNTS, Caret, caret_in, one_per_character, typed
-from .plans import budget, budgets, chunks, found, plan_for
+from .plans import budget, budgets, chunks, compressions, first_line, found, plan_for
 
 
 def nothing_gone(chunk: Chunk) -> bool:
@@ -110,6 +110,35 @@ class TestNew:
         assert revised(plan, caret, moved, nothing_gone) is plan
 
 
+class TestForms:
+    BIG = "def f(a):\n" + "    body\n" * 9
+
+    def held(self) -> tuple[Plan, Caret]:
+        caret = caret_in("¦")
+        offered = [found("a.py", 1, self.BIG)]
+        return make_plan(caret, offered, budget(120), Mellum(), one_per_character, first_line), caret
+
+    def test_what_is_held_compressed_stays_so(self) -> None:
+        plan, caret = self.held()
+        assert [file.text for file in plan.context] == ["def f(a):…"]
+        offered = [found("a.py", 7, self.BIG), found("b.py", 1, "b")]
+        after = revised(plan, caret, offered, nothing_gone, first_line)
+        assert [file.text for file in after.context] == ["def f(a):…", "b"]
+        assert after.chunks[0].chunk.start_line == 7
+
+    def test_a_body_that_changed_behind_its_signature_changes_nothing(self) -> None:
+        """What the compressed form says is not gone."""
+        plan, caret = self.held()
+        offered = [found("a.py", 1, self.BIG.replace("body", "bode"))]
+        assert revised(plan, caret, offered, nothing_gone, first_line) is plan
+
+    def test_another_signature_does(self) -> None:
+        plan, caret = self.held()
+        offered = [found("a.py", 1, self.BIG.replace("(a)", "(b)"))]
+        after = revised(plan, caret, offered, gone("def f(a):…"), first_line)
+        assert [file.text for file in after.context] == ["def f(b):…"]
+
+
 class TestOutdone:
     def held(self) -> tuple[Plan, Caret]:
         return plan_for("¦", found("a.py", 1, "a" * 40, 0.4), found("b.py", 1, "b" * 40, 0.2), total=180)
@@ -154,6 +183,7 @@ def in_front_of(prompt: Sequence[Part], path: str) -> str:
     st.sampled_from(COUNTS),
     st.sets(st.text("ab \n()", max_size=3)),
     st.text("ab(\n"),
+    compressions,
 )
 def test_whatever_changes_the_plan_keeps_its_promises(
     before: list[ScoredChunk],
@@ -161,18 +191,19 @@ def test_whatever_changes_the_plan_keeps_its_promises(
     limits,
     count,
     lost: set[str],
-    keys: str,  # type: ignore[no-untyped-def]
+    keys: str,
+    compress,  # type: ignore[no-untyped-def]
 ) -> None:
     caret = caret_in("def f(¦):\n    pass\n")
-    plan = make_plan(caret, before, limits, Mellum(), count)
+    plan = make_plan(caret, before, limits, Mellum(), count, compress)
     now = [one for one in now if one.chunk.text not in lost]
     later = typed(caret, keys)
     if not plan.still_fits(later):
         later = caret
-    after = revised(plan, later, now, gone(*lost))
+    after = revised(plan, later, now, gone(*lost), compress)
     assert prompt_tokens(after.render(later), count) <= limits.total_tokens
     assert not any(one.chunk.text in lost for one in after.chunks)
-    assert revised(after, later, now, gone(*lost)) is after
+    assert revised(after, later, now, gone(*lost), compress) is after
     assert after.geometry == plan.geometry
     if after is not plan:
         # The KV cache stays as far as nothing changed: the held files keep their order and place.
@@ -180,10 +211,10 @@ def test_whatever_changes_the_plan_keeps_its_promises(
         assert [path for path in shown(after) if path in still_there] == still_there
 
 
-@given(chunks, budgets, st.sampled_from(COUNTS))
-def test_a_plan_made_of_the_best_is_never_outdone_by_them(before, limits, count) -> None:  # type: ignore[no-untyped-def]
+@given(chunks, budgets, st.sampled_from(COUNTS), compressions)
+def test_a_plan_made_of_the_best_is_never_outdone_by_them(before, limits, count, compress) -> None:  # type: ignore[no-untyped-def]
     caret = caret_in("def f(¦):\n    pass\n")
     before = list({(one.chunk.path, one.chunk.text): one for one in before}.values())
-    plan = make_plan(caret, before, limits, Mellum(), count)
-    assert not is_outdone(plan, caret, before)
-    assert revised(plan, caret, before, nothing_gone) is plan
+    plan = make_plan(caret, before, limits, Mellum(), count, compress)
+    assert not is_outdone(plan, caret, before, compress)
+    assert revised(plan, caret, before, nothing_gone, compress) is plan
