@@ -23,9 +23,14 @@ async def other_candidates(
     The prompt has just been evaluated, so they cost their own tokens only; those that take longer than
     ``settings.candidates_deadline_ms`` are left out, also where the engine fails: they are an extra.
     """
-    known = [Judge(caret, settings).verdict(entry.generated, entry.end) for entry in cache.candidates(caret)]
-    verdicts = known or await _generated(flights, caret, settings)
-    return sorted((v for v in verdicts if not v.reason), key=lambda v: -v.probability)
+    verdicts = {}
+    for entry in cache.candidates(caret):
+        judge = Judge(caret, settings)
+        if judge.is_ready(entry.generated, entry.end):
+            verdicts[entry.rank] = judge.verdict(entry.generated, entry.end)
+    missing = [rank for rank in range(1, MOST_ITEMS) if rank not in verdicts]
+    found = [*verdicts.values(), *(await _generated(flights, caret, settings, missing) if missing else ())]
+    return sorted((verdict for verdict in found if not verdict.reason), key=lambda v: -v.probability)
 
 
 def distinct(items: Iterable[Item]) -> tuple[Item, ...]:
@@ -36,11 +41,10 @@ def distinct(items: Iterable[Item]) -> tuple[Item, ...]:
     return tuple(by_text.values())[:MOST_ITEMS]
 
 
-async def _generated(flights: Flights, caret: Caret, settings: CompletionSettings) -> list[Verdict]:
-    asked = [
-        flights.begin(caret, 0.0, settings, patient=True, private=True, rank=rank)
-        for rank in range(1, MOST_ITEMS)
-    ]
+async def _generated(
+    flights: Flights, caret: Caret, settings: CompletionSettings, ranks: Iterable[int]
+) -> list[Verdict]:
+    asked = [flights.begin(caret, 0.0, settings, patient=True, private=True, rank=rank) for rank in ranks]
     waiting = [asyncio.ensure_future(flights.verdict(flight, Judge(caret, settings))) for flight in asked]
     try:
         await asyncio.wait(waiting, timeout=settings.candidates_deadline_ms / 1000)

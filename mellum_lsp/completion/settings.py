@@ -26,7 +26,7 @@ class CompletionSettings:
     """Whether to generate what follows a suggestion while it is looked at."""
     prefetch_delay_ms: int = 100
     """How long a suggestion must have been shown for that."""
-    candidates_deadline_ms: int = 300
+    candidates_deadline_ms: int = 500
     """How long a user who asks explicitly waits for other candidates once the first is there."""
     minimum_characters: int = 4
     """A draft with fewer visible characters is not worth the reader's glance (not when invoked)."""

@@ -84,9 +84,7 @@ def test_accepting_the_rest_leaves_what_accepting_the_ghost_would(
 
 class TestPipeline:
     async def test_it_takes_microseconds_in_a_long_document(self, make: Make) -> None:
-        below = "".join(
-            f"def function_{number}(x):\n    return [x, {number}]\n\n" for number in range(5000)
-        )
+        below = "".join(f"def function_{number}(x):\n    return [x, {number}]\n\n" for number in range(5000))
         engine = ScriptedEngine(lambda request: TEXT if request.max_tokens else "")
         completer = make(engine, prefetch=False)
         await completer.complete(caret_in(f"x = $0\n{below}"))

@@ -82,6 +82,19 @@ async def test_asking_again_gives_the_same_without_the_model(make: Make) -> None
     assert len(interactive(engine)) == asked
 
 
+async def test_one_that_was_cut_off_is_completed_when_asked_again(make: Make) -> None:
+    more = asyncio.Event()
+    engine = ScriptedEngine(
+        lambda request: ["print(", Pause(more), "a, b)"] if request.first_token_rank == 2 else says(request)
+    )
+    completer = make(engine, candidates_deadline_ms=30)
+    first = await completer.complete(ASKED)
+    more.set()
+    again = await completer.complete(ASKED)
+    assert [item.text for item in first.items] == ["return a + b", "raise ValueError(a)"]
+    assert {item.text for item in again.items} == {"return a + b", "raise ValueError(a)", "print(a, b)"}
+
+
 async def test_a_withdrawn_request_frees_the_engine(make: Make) -> None:
     engine = ScriptedEngine(lambda request: [Pause(30.0)] if request.first_token_rank else says(request))
     task = asyncio.create_task(make(engine, candidates_deadline_ms=10_000).complete(ASKED))
