@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from mellum_lsp.completion.enclosures import Enclosure
 from mellum_lsp.completion.lexing import BEHIND_CHARACTERS, PAIRS, Event, State, scan
-from mellum_lsp.completion.surroundings import Enclosure, Surroundings
+from mellum_lsp.completion.surroundings import Surroundings
 
 Role = Literal["opens", "closes", "closes around", "surplus", "other"]
 
@@ -50,10 +51,21 @@ class Nesting:
         """The innermost enclosure around the caret that the draft has not closed."""
         return self._around.enclosures[self._left - 1] if self._left else None
 
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """The closers that the surroundings lack and the draft has not brought, innermost last."""
-        return tuple(e.closer for e in self._around.enclosures[: self._left] if e.provided == "no")
+    def closing(self) -> str:
+        """What would close all that the draft opened, and what is missing on the caret's own line."""
+        own = [s for s in self.state.chain() if not s.in_code][: self.state.strings - self._strings_left]
+        strings = self.state.strings
+        text = ""
+        for string in own:
+            text += "".join(closer for closer, depth in reversed(self._opened) if depth == strings)
+            text += f"\n{string.until}\n" if string.heredoc else string.until
+            strings -= 1
+        text += "".join(closer for closer, depth in reversed(self._opened) if depth == strings)
+        for enclosure in reversed(self._around.enclosures[: self._left]):
+            if not enclosure.on_caret_line or enclosure.provided != "no":
+                break
+            text += enclosure.closer
+        return text
 
     @property
     def in_own_string(self) -> bool:

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mellum_lsp.completion.lexing import CODE, Event
+from mellum_lsp.completion.lines import width
 from mellum_lsp.completion.nesting import Nesting, Turn
 from mellum_lsp.completion.repeats import repeated_lines, repeated_unit
 from mellum_lsp.completion.statements import Line, code_of, continues, is_complete, is_preface, opens_block
-from mellum_lsp.completion.surroundings import Surroundings, look, width
+from mellum_lsp.completion.surroundings import Surroundings, look
 from mellum_lsp.domain import Caret
 
 DEFAULT_MAX_LINES = 12

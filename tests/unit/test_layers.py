@@ -17,7 +17,14 @@ MAY_IMPORT = {
     "prompt": {"domain"},
     "engine": {"domain", "machine"},
     "retrieval": {"domain", "workspace"},
-    "completion": {"domain", "prompt", "engine.interface", "retrieval.interface"},
+    "completion": {
+        "domain",
+        "prompt",
+        "engine.interface",
+        "retrieval.interface",
+        "workspace.grammars",
+        "workspace.secrets",
+    },
     "feedback": {"domain"},
     "models": {"domain", "machine", "engine.interface"},
     "lsp": {"domain", "workspace", "retrieval", "completion", "feedback", "models", "engine"},
@@ -46,7 +53,14 @@ MAY_IMPORT = {
     "training": {"domain", "workspace", "retrieval", "prompt", "completion", "engine", "bench"},
 }
 
-PURE = ("prompt", "completion/rules", "completion/stop.py", "completion/gate.py")
+PURE = (
+    "prompt",
+    "completion/rules",
+    "completion/stop.py",
+    "completion/gate.py",
+    "completion/parsing.py",
+    "completion/excerpt.py",
+)
 IMPURE_MODULES = {
     "asyncio",
     "io",

@@ -16,6 +16,7 @@ from mellum_lsp.completion.rules.line_end import end_with_the_line
 from mellum_lsp.completion.rules.minimum_worth import MinimumWorth
 from mellum_lsp.completion.rules.repetition import cut_repetition
 from mellum_lsp.completion.rules.suffix_overlap import cut_suffix_overlap
+from mellum_lsp.completion.rules.syntax import end_with_valid_syntax
 from mellum_lsp.completion.rules.trailing_whitespace import trim_trailing_whitespace
 from mellum_lsp.completion.rules.unwanted_place import UnwantedPlace
 from mellum_lsp.completion.settings import CompletionSettings
@@ -38,6 +39,7 @@ def policy(settings: CompletionSettings, trigger: Trigger) -> tuple[Rule, ...]:
         reject_following_lines,
         cut_suffix_overlap,
         trim_trailing_whitespace,
+        end_with_valid_syntax,
         # From here on nothing may be cut off: `replace_after` counts on the closers in the text.
         reconcile_closers,
         *((MinimumWorth(settings.minimum_characters),) if automatic else ()),

@@ -7,8 +7,9 @@ import re
 from rapidfuzz.distance import Levenshtein
 
 from mellum_lsp.completion.draft import Draft, Rejected
+from mellum_lsp.completion.lines import width
 from mellum_lsp.completion.reasons import DUPLICATES_SUFFIX
-from mellum_lsp.completion.surroundings import LINES_BELOW, look, width
+from mellum_lsp.completion.surroundings import LINES_BELOW, look
 from mellum_lsp.domain import Caret
 
 _TOLERANCE = 0.05

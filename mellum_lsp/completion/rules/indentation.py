@@ -10,8 +10,9 @@ from math import gcd
 
 from mellum_lsp.completion.draft import Draft, Rejected
 from mellum_lsp.completion.lexing import CODE, PAIRS
+from mellum_lsp.completion.lines import width
 from mellum_lsp.completion.statements import Line, code_of, opens_block
-from mellum_lsp.completion.surroundings import Surroundings, look, width
+from mellum_lsp.completion.surroundings import Surroundings, look
 from mellum_lsp.domain import Caret
 
 _BEFORE = 2000

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from mellum_lsp.completion.draft import Draft, Rejected
+from mellum_lsp.completion.lines import width
 from mellum_lsp.completion.reasons import REWRITES_LINE_ABOVE
-from mellum_lsp.completion.surroundings import look, width
+from mellum_lsp.completion.surroundings import look
 from mellum_lsp.domain import Caret
 
 _SHORTEST = 5
