@@ -91,7 +91,8 @@ def _rendered(
     strategy = rng.choices(list(settings.context_strategies), list(settings.context_strategies.values()))[0]
     own = draw_budget(settings, rng)
     chunks = _found(settings, index, caret, strategy, rng)
-    plan = make_plan(caret, chunks, budget(settings, own, rng), Mellum(), tokeniser.count)
+    limits, count = budget(settings, own, rng), tokeniser.count
+    plan = make_plan(caret, chunks, limits, Mellum(), count, index.compressed)
     if not plan.context and strategy != "none":
         return None
     return Rendered(document, hole, plan.render(caret), middle_of(document.text, hole))
