@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from rapidfuzz.distance import LCSseq
 
@@ -18,22 +17,39 @@ CONTAINED_SHARE = 0.8
 """A draft of whose words and signs more than this stand in a dismissed one, in order, is the same idea."""
 
 _REMEMBERED_OFFERS = 200
-_REMEMBERED_DISMISSALS = 50
-_ABOVE_CHARACTERS = 256
+_REMEMBERED_REFUSALS = 50
+_BEFORE_CHARACTERS = 256
+_BACK_CHARACTERS = 64
+"""Who deletes no more than this from the place of a refusal is still there."""
+
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
-class _Place(NamedTuple):
-    """A line, known by what stands above it: typing on it, or going back, is still the same place."""
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """``text`` behind ``before``, the last characters in front of the caret; ``whole`` if these are all."""
 
     document: str
-    above: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Dismissed:
+    before: str
+    whole: bool
     text: str
-    at: float
+
+    def seen_from_here(self, before: str, text: str) -> str | None:
+        """What another ``text`` behind ``before`` says from this place on; None where it is another place.
+
+        It is this place also where a part of the offer has been typed, or something in front deleted.
+        """
+        for typed in range(len(self.text)):
+            if self._ends(before, self.before + self.text[:typed]):
+                return text
+        for deleted in range(1, min(len(self.before), _BACK_CHARACTERS) + 1):
+            gone = self.before[-deleted:]
+            if text.startswith(gone) and self._ends(before, self.before[:-deleted]):
+                return text[deleted:]
+        return None
+
+    def _ends(self, before: str, end: str) -> bool:
+        return before == end if self.whole else before.endswith(end)
 
 
 class Rejections:
@@ -41,38 +57,35 @@ class Rejections:
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self._offers: OrderedDict[str, tuple[_Place, str]] = OrderedDict()
-        self._dismissed: OrderedDict[_Place, list[_Dismissed]] = OrderedDict()
+        self._offers: OrderedDict[str, _Offer] = OrderedDict()
+        self._refused: deque[tuple[float, _Offer]] = deque(maxlen=_REMEMBERED_REFUSALS)
 
     def offered(self, item_id: str, caret: Caret, text: str) -> None:
         """``text`` was offered at ``caret`` and may be dismissed from now on."""
-        self._offers[item_id] = _place_of(caret), text
+        before = caret.text[max(0, caret.offset - _BEFORE_CHARACTERS) : caret.offset]
+        self._offers[item_id] = _Offer(_name(caret), before, len(before) == caret.offset, text)
         while len(self._offers) > _REMEMBERED_OFFERS:
             self._offers.popitem(last=False)
 
     def dismiss(self, item_id: str) -> None:
         """The user does not want the item; one that is not known (any more) is ignored."""
-        offer = self._offers.get(item_id)
-        if offer is None:
-            return
-        place, text = offer
-        self._dismissed.setdefault(place, []).append(_Dismissed(text, self._now()))
-        self._dismissed.move_to_end(place)
-        while len(self._dismissed) > _REMEMBERED_DISMISSALS:
-            self._dismissed.popitem(last=False)
+        if offer := self._offers.get(item_id):
+            self._refused.append((self._now(), offer))
 
     def hides(self, caret: Caret, text: str) -> bool:
         """Whether ``text`` equals, or is mostly contained in, what was dismissed here a moment ago."""
-        if not self._dismissed:
+        while self._refused and self._refused[0][0] <= self._now() - HIDDEN_SECONDS:
+            self._refused.popleft()
+        if not self._refused:
             return False
-        place = _place_of(caret)
-        oldest = self._now() - HIDDEN_SECONDS
-        fresh = [dismissed for dismissed in self._dismissed.get(place, ()) if dismissed.at > oldest]
-        if fresh:
-            self._dismissed[place] = fresh
-        else:
-            self._dismissed.pop(place, None)
-        return any(is_contained(text, dismissed.text) for dismissed in fresh)
+        longest = _BEFORE_CHARACTERS + max(len(offer.text) for _, offer in self._refused)
+        before = caret.text[max(0, caret.offset - longest) : caret.offset]
+        return any(
+            offer.document == _name(caret)
+            and (seen := offer.seen_from_here(before, text)) is not None
+            and is_contained(seen, offer.text)
+            for _, offer in self._refused
+        )
 
 
 def is_contained(text: str, dismissed: str) -> bool:
@@ -84,7 +97,5 @@ def is_contained(text: str, dismissed: str) -> bool:
     return bool(common > CONTAINED_SHARE * len(tokens))
 
 
-def _place_of(caret: Caret) -> _Place:
-    line_start = caret.text.rfind("\n", 0, caret.offset) + 1
-    above = caret.text[max(0, line_start - _ABOVE_CHARACTERS) : line_start]
-    return _Place(caret.document or caret.path, above)
+def _name(caret: Caret) -> str:
+    return caret.document or caret.path

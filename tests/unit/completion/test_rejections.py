@@ -41,14 +41,29 @@ def test_the_same_draft_is_hidden_where_it_was_dismissed(memory: Rejections) -> 
     assert not memory.hides(caret_in(BODY), "raise NotImplementedError")
 
 
-def test_also_after_typing_on_and_going_back_on_the_line(memory: Rejections) -> None:
+def test_also_after_typing_a_part_of_it_or_going_back(memory: Rejections) -> None:
     assert memory.hides(caret_in("def add(a, b):\n    ret$0\n"), "urn a + b")
     assert memory.hides(caret_in("def add(a, b):\n  $0\n"), "  return a + b")
 
 
-def test_not_on_other_lines_and_in_other_documents(memory: Rejections) -> None:
+def test_not_behind_something_else(memory: Rejections) -> None:
+    """Whoever typed another beginning has not refused the end."""
+    assert not memory.hides(caret_in("def add(a, b):\n    total = $0\n"), "a + b")
+    assert not memory.hides(caret_in("def add(a, b):\n  $0\n"), "return a + b")
+
+
+def test_not_in_other_places_and_documents(memory: Rejections) -> None:
     assert not memory.hides(caret_in("def add(a, b):\n    c = 1\n    $0\n"), DRAFT)
+    assert not memory.hides(caret_in("def sub(a, b):\n    $0\n"), DRAFT)
     assert not memory.hides(caret_in(BODY, language="ruby"), DRAFT)
+
+
+def test_what_was_dismissed_at_the_beginning_may_come_elsewhere(clock: Clock) -> None:
+    memory = Rejections(clock)
+    memory.offered("id", caret_in("$0"), "import os")
+    memory.dismiss("id")
+    assert memory.hides(caret_in("$0"), "import os")
+    assert not memory.hides(caret_in("x = 1\n$0"), "import os")
 
 
 def test_half_a_minute_later_it_may_come_again(memory: Rejections, clock: Clock) -> None:
