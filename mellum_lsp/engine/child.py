@@ -79,13 +79,15 @@ def _work(
     service: Service, arguments: argparse.Namespace, before_end: Callable[[], None] = lambda: None
 ) -> None:
     import msgspec
+    import platformdirs
 
     from mellum_lsp.engine.engine_log import EngineLog
     from mellum_lsp.engine.settings import EngineSettings
 
     log = EngineLog(arguments.log)
     settings = msgspec.json.decode(arguments.settings, type=EngineSettings)
-    if decoder := service.load(arguments.model, settings):
+    cache = Path(platformdirs.user_cache_dir("mellum-lsp", appauthor=False)) / "engine"
+    if decoder := service.load(arguments.model, settings, cache):
         service.serve(decoder, after_job=lambda: log.rotate(2, 1))
     before_end()
     service.say_goodbye()

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mellum_lsp.engine.abort import AbortFlag
-from mellum_lsp.engine.interface import EngineError, ModelUnsupported
+from mellum_lsp.engine.interface import EngineError, ModelTooLarge
 from mellum_lsp.engine.model import Model
 from mellum_lsp.engine.vocabulary import Tokens
 
@@ -31,7 +31,7 @@ class Evaluation(Enum):
 
 
 class Context:
-    """``context_tokens`` cells for ``sequences`` sequences, evaluated at most ``micro_batch_tokens`` at a
+    """``cells`` for the tokens of ``sequences`` sequences, evaluated at most ``micro_batch_tokens`` at a
     time."""
 
     def __init__(
@@ -39,13 +39,13 @@ class Context:
         model: Model,
         abort: AbortFlag,
         *,
-        context_tokens: int,
+        cells: int,
         micro_batch_tokens: int,
         sequences: int,
         threads: int,
     ):
         parameters = llama_cpp.llama_context_default_params()
-        parameters.n_ctx = context_tokens
+        parameters.n_ctx = cells
         parameters.n_batch = parameters.n_ubatch = micro_batch_tokens
         parameters.n_seq_max = sequences
         parameters.n_outputs_max = MOST_OUTPUTS  # the default reserves logits for a whole micro-batch: 100 MB
@@ -55,11 +55,11 @@ class Context:
         parameters.no_perf = True
         self._native = llama_cpp.llama_init_from_model(model.native, parameters)
         if not self._native:
-            raise ModelUnsupported(
-                f"{model.header.path}: no memory for a context of {context_tokens:,} tokens\n"
+            raise ModelTooLarge(
+                f"{model.header.path}: no memory for a context of {cells:,} tokens\n"
                 "hint: lower contextTokens or choose a smaller model"
             )
-        self.context_tokens = context_tokens
+        self.cells = cells
         self.micro_batch_tokens = micro_batch_tokens
         self.sequences = sequences
         self._memory = llama_cpp.llama_get_memory(self._native)
@@ -93,6 +93,14 @@ class Context:
         shape = (self._outputs, self._vocabulary_size)
         values = (ctypes.c_float * (shape[0] * shape[1])).from_address(address)
         return np.ndarray(shape, np.float32, buffer=memoryview(values).cast("B"))
+
+    def use_threads(self, threads: int) -> None:
+        """From the next evaluation on."""
+        llama_cpp.llama_set_n_threads(self._native, threads, threads)
+
+    def close(self) -> None:
+        """Give its memory back; it must not be used any more."""
+        llama_cpp.llama_free(self._native)
 
     def synchronise(self) -> None:
         """Wait until everything asked for is evaluated (a GPU computes on after `evaluate` returned)."""

@@ -43,6 +43,10 @@ class Decoder:
     abort: AbortFlag
     speeds: Speeds
     drafter: Drafter
+    micro_batch_tokens: int
+    """How much of a prompt is evaluated at once: between two of these, an abort is always seen."""
+    longest_context: int
+    """Tokens that one prompt may have with its answer."""
     chooser: Chooser = field(init=False)
 
     def __post_init__(self) -> None:
@@ -95,18 +99,18 @@ class Decoder:
         return self.vocabulary.ends.union(token for token in tokens if token is not None)
 
     def _token_limit(self, request: Generate, prompt: int) -> int:
-        room = self.context.context_tokens - prompt
+        room = self.longest_context - prompt
         if prompt == 0:
             raise RequestInvalid("the prompt is empty\nhint: a prompt has at least one token")
         if room < min(1, request.max_tokens):
             raise RequestInvalid(
-                f"the prompt has {prompt:,} tokens, but the context holds {self.context.context_tokens:,} "
+                f"the prompt has {prompt:,} tokens, but the context holds {self.longest_context:,} "
                 "with the answer\nhint: plan a shorter prompt or raise contextTokens"
             )
         return min(request.max_tokens, room)
 
     def _prefill(self, slot: Slot, prompt: Tokens, stats: GenerationStats, outputs: int) -> None:
-        step = self.context.micro_batch_tokens
+        step = self.micro_batch_tokens
         for start in range(len(slot.tokens), len(prompt), step):
             batch = prompt[start : start + step]
             self._evaluate(slot, batch, outputs if start + step >= len(prompt) else 0)
@@ -166,7 +170,7 @@ class Decoder:
             raise Aborted
         if result is Evaluation.NO_ROOM:
             raise EngineError(
-                f"no room for {len(tokens)} more tokens in a context of {self.context.context_tokens:,}\n"
+                f"no room for {len(tokens)} more tokens in a context of {self.context.cells:,}\n"
                 "hint: report this as a bug"
             )
         self.slots.extend(slot, tokens)

@@ -11,6 +11,7 @@ import mmap
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 from mellum_lsp.engine.interface import ModelBroken, ModelMissing, ModelUnsupported
@@ -69,15 +70,20 @@ class GgufHeader:
     """What a GGUF says of itself. ``metadata`` holds all scalar and string pairs, as text (``true``,
     ``8192``).
 
-    ``markers`` are the texts of the control and user-defined tokens of its vocabulary.
+    ``markers`` are the texts of the control and user-defined tokens of its vocabulary, ``shapes`` the extents
+    of its tensors by name, the innermost first.
     """
 
     path: Path
     architecture: str
     metadata: Mapping[str, str]
     markers: frozenset[str]
-    tensors: int
+    shapes: Mapping[str, tuple[int, ...]]
     file_bytes: int
+
+    @property
+    def tensors(self) -> int:
+        return len(self.shapes)
 
 
 def read_header(path: Path) -> GgufHeader:
@@ -129,6 +135,7 @@ class _Reader:
         self._metadata: dict[str, str] = {}
         self._token_texts = (0, 0)  # where the array begins, how many
         self._token_types: tuple[int, ...] = ()
+        self._shapes: dict[str, tuple[int, ...]] = {}
 
     def read(self) -> GgufHeader:
         if self._data[:4] != b"GGUF":
@@ -163,7 +170,7 @@ class _Reader:
             architecture=self._metadata.get("general.architecture", ""),
             metadata=self._metadata,
             markers=self._markers(),
-            tensors=tensors,
+            shapes=self._shapes,
             file_bytes=len(self._data),
         )
 
@@ -218,15 +225,12 @@ class _Reader:
         """How long the file must be to hold all of its tensors; walks the tensor descriptions."""
         end = 0
         for _ in range(tensors):
-            self._string()
+            name = self._string()
             (dimensions,) = self._unpack("<I")
-            shape = self._unpack(f"<{dimensions}Q")
+            shape = self._shapes[name] = self._unpack(f"<{dimensions}Q")
             kind, offset = self._unpack("<IQ")
-            weights = 1
-            for extent in shape:
-                weights *= extent
             per_block, block_bytes = _TENSOR_BLOCKS.get(kind, (1, 0))
-            end = max(end, offset + weights // per_block * block_bytes)
+            end = max(end, offset + prod(shape) // per_block * block_bytes)
         if tensors == 0:
             return self._at
         alignment = int(self._metadata.get("general.alignment", "32"))

@@ -9,7 +9,8 @@ Errors, all with a message that says what happened and what to do next::
     ├── ModelError           the model file cannot be served
     │   ├── ModelMissing         no such file
     │   ├── ModelBroken          truncated, or not a GGUF
-    │   └── ModelUnsupported     an architecture or vocabulary that this llama.cpp cannot serve
+    │   ├── ModelUnsupported     an architecture or vocabulary that this llama.cpp cannot serve
+    │   └── ModelTooLarge        not enough memory for it, at the moment
     ├── EngineCrashed        the engine's process ended; the next request starts another
     └── RequestInvalid       the request itself cannot be served (prompt longer than the context)
 """
@@ -41,6 +42,9 @@ class ModelBroken(ModelError): ...
 class ModelUnsupported(ModelError): ...
 
 
+class ModelTooLarge(ModelError): ...
+
+
 class EngineCrashed(EngineError): ...
 
 
@@ -56,7 +60,12 @@ class Priority(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What is served. Speeds are measured on this machine when the model is loaded, in tokens per second."""
+    """What is served. Speeds are measured on this machine when the model is loaded, in tokens per second.
+
+    ``context_tokens`` may one prompt have with its answer; the KV caches of all documents together hold
+    ``cache_tokens``. ``batch_ms`` is what evaluating so many tokens at once costs, as far as it was measured.
+    ``gpu_layers`` is -1 where the whole model is on a GPU.
+    """
 
     name: str
     path: str
@@ -66,6 +75,11 @@ class ModelInfo:
     metadata: Mapping[str, str]
     prefill_tokens_per_second: float
     decode_tokens_per_second: float
+    threads: int = 0
+    micro_batch_tokens: int = 0
+    gpu_layers: int = 0
+    cache_tokens: int = 0
+    batch_ms: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

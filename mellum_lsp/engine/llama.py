@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
@@ -27,6 +28,7 @@ from mellum_lsp.engine.interface import (
     GenerateRequest,
     ModelError,
     ModelInfo,
+    ModelTooLarge,
     RequestInvalid,
 )
 from mellum_lsp.engine.link import Link
@@ -36,6 +38,9 @@ from mellum_lsp.engine.restarts import Restarts
 from mellum_lsp.engine.settings import EngineSettings, Lifetime
 
 log = logging.getLogger(__name__)
+
+_MEMORY_PAUSE_SECONDS = 20.0
+"""After a model did not fit into memory; each attempt costs a process."""
 
 OnProgress = Callable[[float], None]
 Launch = Callable[[Path, EngineSettings, messages.Hello, EngineLog], Awaitable[Link]]
@@ -73,7 +78,7 @@ class LlamaEngine:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
         self._restarts = Restarts()
-        self._model_error: tuple[object, ModelError] | None = None
+        self._model_error: tuple[object, ModelError, float] | None = None
         self._ids = itertools.count(1)
         self._pending = Pending()
         self._counts = CountCache()
@@ -184,9 +189,12 @@ class LlamaEngine:
             task.exception()  # seen, even where every caller has gone
 
     def _refuse_known_failures(self) -> None:
-        """A file that cannot be served is not read again until it changes; a crashing engine gets pauses."""
-        if self._model_error and self._model_error[0] == self._identity():
-            raise type(self._model_error[1])(str(self._model_error[1]))
+        """A file that cannot be served is not read again until it changes, or memory may have come free; a
+        crashing engine gets pauses."""
+        if self._model_error:
+            identity, error, until = self._model_error
+            if identity == self._identity() and time.monotonic() < until:
+                raise type(error)(str(error))
         wait = self._restarts.seconds_to_wait(time.monotonic())
         if wait > 0:
             where = f"; its log is {self._log_file}" if self._log_file else ""
@@ -218,7 +226,8 @@ class LlamaEngine:
                 case messages.LoadFailed(error, text):
                     failure = messages.to_exception(error, text)
                     if isinstance(failure, ModelError):
-                        self._model_error = self._identity(), failure
+                        pause = _MEMORY_PAUSE_SECONDS if isinstance(failure, ModelTooLarge) else math.inf
+                        self._model_error = self._identity(), failure, time.monotonic() + pause
                     raise failure
                 case None:
                     raise EngineCrashed(await link.explain_end())

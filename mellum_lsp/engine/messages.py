@@ -202,6 +202,7 @@ _ERRORS: Mapping[str, type[EngineError]] = {
         interface.ModelMissing,
         interface.ModelBroken,
         interface.ModelUnsupported,
+        interface.ModelTooLarge,
         interface.EngineCrashed,
         interface.RequestInvalid,
     )

@@ -11,8 +11,8 @@ from typing import Any
 
 import llama_cpp
 
-from mellum_lsp.engine.gguf import GgufHeader, check_is_model, read_header
-from mellum_lsp.engine.interface import ModelBroken, ModelError, ModelUnsupported
+from mellum_lsp.engine.gguf import GgufHeader
+from mellum_lsp.engine.interface import ModelBroken, ModelError, ModelTooLarge, ModelUnsupported
 from mellum_lsp.engine.vocabulary import Vocabulary
 
 _SERVABLE_VOCABULARIES = (
@@ -76,31 +76,24 @@ class Model:
 
 
 def load_model(
-    path: Path,
-    gpu_layers: int | str,
+    header: GgufHeader,
+    gpu_layers: int = 0,
     on_progress: Callable[[float], None] = lambda fraction: None,
 ) -> Model:
-    """Load the GGUF at ``path``; ``on_progress`` gets fractions from 0 to 1.
-
-    ``gpu_layers`` "auto" offloads everything where llama.cpp was built for a GPU, and nothing where that does
-    not fit. Raises `ModelError`.
-    """
-    header = read_header(path)
-    check_is_model(header)
+    """Load the GGUF that ``header`` describes, with so many layers on the GPU, -1 for all; ``on_progress``
+    gets fractions from 0 to 1. Raises `ModelError`."""
     llama_cpp.llama_backend_init()
-    attempts = [int(gpu_layers)] if gpu_layers != "auto" else [-1, 0] if can_offload() else [0]
-    for layers in attempts:
-        _log.errors.clear()
-        native = _load(path, layers, on_progress)
-        if native:
-            model = Model(native, header, layers)
-            try:
-                _check_servable(model)
-            except ModelError:
-                model.close()
-                raise
-            return model
-    raise _explain_failure(path, list(_log.errors))
+    _log.errors.clear()
+    native = _load(header.path, gpu_layers, on_progress)
+    if not native:
+        raise _explain_failure(header.path, list(_log.errors))
+    model = Model(native, header, gpu_layers)
+    try:
+        _check_servable(model)
+    except ModelError:
+        model.close()
+        raise
+    return model
 
 
 def can_offload() -> bool:
@@ -150,7 +143,7 @@ def _explain_failure(path: Path, errors: list[str]) -> ModelError:
     ):
         return ModelUnsupported(f"{path}: this llama.cpp cannot serve the model: {reason}\n{_OTHER_MODEL}")
     if "allocate" in reason or "out of memory" in reason:
-        return ModelUnsupported(
+        return ModelTooLarge(
             f"{path}: the model does not fit into memory: {reason}\n"
             "hint: choose a smaller model or quantisation"
         )

@@ -69,8 +69,11 @@ class Service:
         finally:
             connection.drop()
 
-    def load(self, path: Path, settings: EngineSettings) -> Decoder | None:
-        """Load the model and tell all servers how that goes; None where it cannot be loaded."""
+    def load(self, path: Path, settings: EngineSettings, cache: Path | None = None) -> Decoder | None:
+        """Load the model and tell all servers how that goes; None where it cannot be loaded.
+
+        ``cache`` is the folder for what the next engine need not find out again.
+        """
         reported = -1.0
 
         def report(fraction: float) -> None:
@@ -80,7 +83,7 @@ class Service:
                 self._servers.tell(messages.Loading(fraction))
 
         try:
-            decoder, info = load(path, settings, self._abort, report)
+            decoder, info = load(path, settings, self._abort, report, cache)
         except EngineError as error:
             self._servers.tell(messages.LoadFailed(type(error).__name__, str(error)))
             self._servers.end_with_bad_news()

@@ -9,19 +9,23 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """None and ``"auto"`` mean: chosen from the machine and the model.
+    """None and ``"auto"`` mean: chosen from the machine and the model, by measurement where that helps.
 
-    ``context_tokens`` is the room for all sequences together and the limit of one prompt with its answer;
-    never more than the model was trained for. ``micro_batch_tokens`` is how much of a prompt is evaluated
-    at once, which is also how long a GPU keeps computing after an abort. ``sequences`` documents keep their
-    own KV cache.
+    ``context_tokens`` is the limit of one prompt with its answer, never more than the model was trained for;
+    ``cache_tokens`` the room for the KV caches of all ``sequences`` together. ``micro_batch_tokens`` is how
+    much of a prompt is evaluated at once, which is also how long a GPU keeps computing after an abort.
+    ``gpu_layers`` "auto" puts as many layers on a GPU as fit. ``drafts`` may be evaluated ahead where that
+    pays. ``memory_bytes`` is the most that the engine may take, by default what is free when it starts.
     """
 
     threads: int | None = None
-    context_tokens: int = 4096
+    context_tokens: int | None = None
+    cache_tokens: int | None = None
     micro_batch_tokens: int | None = None
     gpu_layers: int | Literal["auto"] = "auto"
-    sequences: int = 4
+    sequences: int = 16
+    drafts: bool = True
+    memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +35,3 @@ class Lifetime:
 
     idle_seconds: float = 60.0
     unload_seconds: float = 1800.0
-
-
-def default_micro_batch(model_bytes: int, on_gpu: bool) -> int:
-    """Small enough that an abort is noticed in milliseconds, large enough to lose little speed.
-
-    The abort is checked between graph nodes, and the largest matrix product of a micro-batch is one node: at
-    64 tokens it takes about 1 ms for a 135M model (at 512: 11 ms, for 6% more speed), longer for a larger.
-    A GPU is not interrupted inside a micro-batch, but evaluates hundreds of tokens in a few milliseconds.
-    """
-    if on_gpu:
-        return 512
-    return 64 if model_bytes < 600e6 else 32 if model_bytes < 1.5e9 else 16

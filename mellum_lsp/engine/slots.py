@@ -18,7 +18,7 @@ class Memory(Protocol):
     """The part of `context.Context` that moves sequences about."""
 
     @property
-    def context_tokens(self) -> int: ...
+    def cells(self) -> int: ...
     @property
     def sequences(self) -> int: ...
     def length(self, sequence: int) -> int: ...
@@ -130,7 +130,7 @@ class Slots:
         others = sorted((other for other in self._slots if other is not slot), key=lambda other: other.used)
         taken = sum(len(other.tokens) for other in others)
         for other in others:
-            if taken + room <= self._memory.context_tokens:
+            if taken + room <= self._memory.cells:
                 return
             taken -= len(other.tokens)
             self._evict(other)

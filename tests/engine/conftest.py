@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,8 +18,17 @@ from mellum_lsp.engine.llama import LlamaEngine
 from mellum_lsp.engine.loading import load
 from mellum_lsp.engine.settings import EngineSettings
 
-ONE_THREAD = EngineSettings(threads=1)
-"""More threads only wait for each other in a model this small."""
+ONE_THREAD = EngineSettings(threads=1, micro_batch_tokens=64, drafts=False)
+"""More threads only wait for each other in a model this small. Batches are the same in every run: of another
+shape, they decide near ties otherwise."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Engines keep what they measure away from the user's own cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -109,9 +110,9 @@ class TestSameAnswer:
         assert again.evaluated_tokens == 1
 
     def test_a_full_cache_gives_way_and_answers_alike(self, tmp_path: Path) -> None:
-        model = write_tiny_gguf(tmp_path / "small.gguf", context_length=512)
-        decoder = make_decoder(model)
+        model = write_tiny_gguf(tmp_path / "small.gguf")
         alone = {name: decode(make_decoder(model), fim(name * 200), 12).ids for name in "WXYZ"}
+        decoder = make_decoder(model, replace(ONE_THREAD, cache_tokens=512))
         for name in "WXYZWXYZ":
             assert decode(decoder, fim(name * 200), 12, document=name).ids == alone[name]
 
@@ -231,8 +232,7 @@ def test_speeds_follow_the_work(decoder: Decoder) -> None:
 
 def test_a_context_is_never_larger_than_the_model_was_trained_for(tmp_path: Path) -> None:
     model = write_tiny_gguf(tmp_path / "m", context_length=300)
-    assert make_decoder(model, EngineSettings(threads=1, context_tokens=4096)).context.context_tokens == 300
-    assert make_decoder(model, ONE_THREAD).context.micro_batch_tokens == 64
+    assert make_decoder(model, EngineSettings(threads=1, context_tokens=4096)).longest_context == 300
 
 
 def seconds_until_aborted(decoder: Decoder, parts: tuple[Part, ...]) -> float:

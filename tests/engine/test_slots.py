@@ -11,7 +11,7 @@ from mellum_lsp.engine.slots import Slot, Slots, common_length
 class FakeMemory:
     """A cache of lengths; ``cuttable`` False is what a recurrent model has."""
 
-    context_tokens = 100
+    cells = 100
     sequences = 3
 
     def __init__(self, cuttable: bool = True):

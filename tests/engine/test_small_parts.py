@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from tiny_gguf import MARKERS
 
@@ -11,8 +10,8 @@ from mellum_lsp.engine import messages
 from mellum_lsp.engine.count_cache import CountCache
 from mellum_lsp.engine.interface import EngineError, GenerationStats, ModelBroken, ModelInfo, RequestInvalid
 from mellum_lsp.engine.restarts import Restarts
-from mellum_lsp.engine.settings import Lifetime, default_micro_batch
-from mellum_lsp.engine.speeds import Speeds, measure
+from mellum_lsp.engine.settings import Lifetime
+from mellum_lsp.engine.speeds import Speeds
 
 INFO = ModelInfo("n", "/m.gguf", "llama", 4096, frozenset(MARKERS), {"a": "b"}, 450.0, 100.5)
 
@@ -108,54 +107,16 @@ class TestRestarts:
 
 class TestSpeeds:
     def test_work_moves_the_average(self) -> None:
-        speeds = Speeds()
-        speeds.observe_prefill(100, 1.0)
+        speeds = Speeds(100.0, 10.0)
         speeds.observe_prefill(200, 1.0)
-        speeds.observe_decode(10, 1.0)
-        assert (speeds.prefill, speeds.decode) == (120.0, 10.0)
+        speeds.observe_decode(5, 1.0)
+        assert (speeds.prefill, speeds.decode) == (120.0, 9.0)
 
     def test_too_few_tokens_say_nothing(self) -> None:
-        speeds = Speeds()
+        speeds = Speeds(100.0, 10.0)
         speeds.observe_prefill(8, 100.0)
         speeds.observe_decode(1, 100.0)
-        assert (speeds.prefill, speeds.decode) == (0.0, 0.0)
-
-    @pytest.mark.parametrize(
-        ("tokens_per_second", "evaluated"), [(1e6, [1, 2, 1, 1, 1, 8, 16, 32, 64]), (10, [1, 2, 1, 8])]
-    )
-    def test_a_slow_model_is_measured_with_few_tokens(
-        self, tokens_per_second: float, evaluated: list[int]
-    ) -> None:
-        context = FakeContext(tokens_per_second)
-        speeds = measure(context, 1000, lambda: context.seconds)  # type: ignore[arg-type]
-        assert context.evaluated == evaluated
-        assert (speeds.prefill, speeds.decode) == pytest.approx((tokens_per_second, tokens_per_second))
-
-
-class FakeContext:
-    """Takes time in proportion to the tokens."""
-
-    micro_batch_tokens = 64
-
-    def __init__(self, tokens_per_second: float):
-        self.tokens_per_second = tokens_per_second
-        self.seconds = 0.0
-        self.evaluated: list[int] = []
-
-    def evaluate(self, _sequence: int, tokens: np.ndarray, position: int, *, outputs: int) -> None:
-        assert outputs == 1
-        assert position == sum(self.evaluated)
-        self.evaluated.append(len(tokens))
-        self.seconds += len(tokens) / self.tokens_per_second
-
-    def synchronise(self) -> None: ...
-
-    def clear(self, sequence: int) -> None: ...
-
-
-def test_defaults_follow_the_machine_and_the_model() -> None:
-    assert [default_micro_batch(int(size), on_gpu=False) for size in (1e8, 1e9, 3e9)] == [64, 32, 16]
-    assert default_micro_batch(int(3e9), on_gpu=True) == 512
+        assert (speeds.prefill, speeds.decode) == (100.0, 10.0)
 
 
 def body(message: messages.ToEngine | messages.FromEngine) -> bytes:
