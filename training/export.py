@@ -34,6 +34,8 @@ def export(recipe: Recipe, run: Run) -> dict[str, Path]:
     files: dict[str, Path] = {}
     rows: dict[str, dict[str, float]] = {}
     base = run.base / recipe.base.file
+    if model.config.model_type != "llama":
+        return _write_merged(recipe, model, run.export / "merged")
     if recipe.lora.rank:
         adapter = run.export / f"{recipe.name}-lora.gguf"
         merged = _export_adapter(recipe, model, adapter)
@@ -43,9 +45,6 @@ def export(recipe: Recipe, run: Run) -> dict[str, Path]:
         merged = model.state_dict()
     if recipe.lora.rank and not recipe.export.merged:
         _write_proof(recipe, run, base, checkpoint, rows)
-        return files
-    if model.config.model_type != "llama":
-        _write_merged(model, merged, run.export / "merged")
         return files
     files["F16"] = run.export / f"{recipe.name}-F16.gguf"
     write_model(recipe, base, model.config, merged, files["F16"])
@@ -63,8 +62,7 @@ def _export_adapter(recipe: Recipe, model: Any, target: Path) -> dict[str, torch
     """Writes the adapters; returns the tensors with them merged."""
     from training import lora
 
-    if model.config.model_type == "llama":
-        write_adapter(recipe, model.config, lora.pairs(model), target)
+    write_adapter(recipe, model.config, lora.pairs(model), target)
     return lora.merged_state(model)
 
 
@@ -75,14 +73,15 @@ def _importance(recipe: Recipe, model: Any, examples: list[Example]) -> Importan
     return measure(model, examples[:IMPORTANCE_EXAMPLES])
 
 
-def _write_merged(model: Any, tensors: dict[str, torch.Tensor], folder: Path) -> None:
-    from safetensors.torch import save_file
+def _write_merged(recipe: Recipe, model: Any, folder: Path) -> dict[str, Path]:
+    """In the hub's format, by transformers' own names, which llama.cpp's converter reads."""
+    if recipe.lora.rank:
+        from training import lora
 
-    folder.mkdir(parents=True, exist_ok=True)
-    model.config.save_pretrained(folder)
-    half = {name: tensor.to(torch.bfloat16).contiguous() for name, tensor in tensors.items()}
-    save_file(half, folder / "model.safetensors", metadata={"format": "pt"})
+        lora.merge(model)
+    model.to(torch.bfloat16).save_pretrained(folder)
     print(f"export: merged weights in {folder}; convert them with llama.cpp's own converter", flush=True)
+    return {"merged": folder}
 
 
 def _write_proof(

@@ -51,6 +51,15 @@ def pairs(model: Any) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
     }
 
 
+def merge(model: Any) -> None:
+    """Adds the adapters to what they adapt and takes them out: the model is an ordinary one again."""
+    for name, module in list(model.named_modules()):
+        if isinstance(module, LoraLayer):
+            module.merge()
+            parent, _, child = name.rpartition(".")
+            setattr(model.get_submodule(parent), child, module.get_base_layer())
+
+
 def merged_state(model: Any) -> dict[str, torch.Tensor]:
     """The model's own tensors under their own names, the adapters added to what they adapt (in float32)."""
     tensors: dict[str, torch.Tensor] = {}

@@ -120,6 +120,43 @@ def test_an_adapter_is_trained_resumed_and_served_beside_its_base(
     assert files["lora"].stat().st_size < files["F16"].stat().st_size
 
 
+def test_a_mixture_of_experts_is_packed_adapted_and_left_for_llama_cpps_converter(
+    recipe: Recipe, ready: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("peft", reason="needs the extra 'training' (peft)")
+    transformers = pytest.importorskip("transformers", minversion="5.20", reason="needs Mellum2")
+    from training import lora
+    from training import model as models
+
+    config = transformers.MellumConfig(
+        vocab_size=300, hidden_size=64, intermediate_size=96, moe_intermediate_size=32, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2, head_dim=16, num_experts=4, num_experts_per_tok=2,
+        sliding_window=16, layer_types=["sliding_attention", "full_attention"], use_cache=False,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    mixture = transformers.MellumForCausalLM(config).eval()
+    first, second = torch.arange(20, 60), torch.arange(100, 170)
+    with torch.no_grad():
+        alone = mixture.model(input_ids=second[None]).last_hidden_state[0]
+        mixture.set_attn_implementation(models.ATTENTION)
+        packed = models.hidden_states(mixture, torch.cat([first, second]), [40, 70])[40:]
+    assert torch.allclose(alone, packed, atol=1e-5)
+    tuned = replace(recipe, lora=Lora(rank=2, targets=("q_proj", "v_proj")))
+    lora.inject(mixture, tuned.lora)
+    with torch.no_grad():
+        for name, parameter in mixture.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_()
+        adapted = models.hidden_states(mixture, second, [70])
+    assert not torch.allclose(adapted, alone, atol=1e-2)
+    monkeypatch.setattr(checkpoints, "build_model", lambda *_: mixture)
+    merged = export.export(tuned, ready)["merged"]
+    again = models.load_from_hub_format(str(merged)).eval()
+    with torch.no_grad():
+        loaded = models.hidden_states(again, second, [70])
+    assert torch.nn.functional.cosine_similarity(loaded, adapted).min() > 0.99  # bfloat16
+
+
 def test_auto_ships_the_fastest_of_the_files_that_lose_little() -> None:
     def row(kl: float, speed: float, size: float) -> dict[str, float]:
         return {"kl_nats": kl, "milliseconds_per_token": speed, "megabytes": size}
