@@ -145,8 +145,8 @@ class Settings(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
         return IndexSettings(exclude=self.exclude, max_file_bytes=self.max_file_bytes)
 
     def engine_settings(self) -> EngineSettings:
-        """What the engine is told; its context has room for a longer prompt where one was asked for."""
-        room = max(_ENGINE.context_tokens, (self.context_tokens or 0) + _COMPLETION.max_tokens)
+        """What the engine is told: of a context, room for the longest prompt that was asked for."""
+        room = self.context_tokens and self.context_tokens + _COMPLETION.max_tokens
         return EngineSettings(
             threads=self.engine.threads, gpu_layers=self.engine.gpu_layers, context_tokens=room
         )
