@@ -10,6 +10,7 @@ from typing import Any
 from mellum_lsp.bench.gates import AtGate, Bin
 from mellum_lsp.bench.load import Level
 from mellum_lsp.bench.statistics import Estimate
+from mellum_lsp.feedback.metrics import Metrics
 
 _SIZE_INCHES = (7.0, 4.2)
 
@@ -90,6 +91,33 @@ def load_curve(levels: Sequence[Level], target_ms: float) -> Any:
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
+    return figure
+
+
+def weeks(by_week: Mapping[str, Metrics]) -> Any:
+    """Bars of what was shown in each week, and over them the share that was accepted."""
+    figure, axes = _figure()
+    names = list(by_week)
+    axes.bar(names, [one.shown for one in by_week.values()], color="#c8d4e8")
+    axes.set_ylabel("suggestions shown")
+    axes.tick_params(axis="x", rotation=45, labelsize=8)
+    rates = axes.twinx()
+    accepted = [100 * (one.acceptance_rate or 0.0) for one in by_week.values()]
+    rates.plot(names, accepted, "o-", color="#2f5597", ms=4)
+    rates.set_ylabel("of these accepted, %")
+    rates.set_ylim(0, 100)
+    return figure
+
+
+def waiting_times(milliseconds: Sequence[float]) -> Any:
+    """How often an answer took how long, on a logarithmic scale: a cache answers in well under one."""
+    figure, axes = _figure()
+    edges = [10 ** (exponent / 4) for exponent in range(-4, 17)]
+    axes.hist([min(max(value, edges[0]), edges[-1]) for value in milliseconds], bins=edges, color="#6c8ebf")
+    axes.set_xscale("log")
+    axes.set_xlabel("milliseconds")
+    axes.set_ylabel("suggestions")
+    axes.grid(axis="y", alpha=0.3)
     return figure
 
 

@@ -20,6 +20,7 @@ from mellum_lsp.cli.doctor import doctor
 from mellum_lsp.cli.index import index
 from mellum_lsp.cli.models import models
 from mellum_lsp.cli.serve import serve
+from mellum_lsp.cli.stats import stats
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -31,7 +32,7 @@ def cli() -> None:
     """
 
 
-for command in (serve, complete, index, models, doctor, demo, bench):
+for command in (serve, complete, index, models, doctor, stats, demo, bench):
     cli.add_command(command)
 
 

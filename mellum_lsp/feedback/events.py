@@ -13,6 +13,10 @@ class Kind(Enum):
     PARTIALLY_ACCEPTED = "partially accepted"
     DISMISSED = "dismissed"
     TYPED_THROUGH = "typed through"
+    KEPT_30_S = "kept after 30 s"
+    KEPT_5_MIN = "kept after 5 min"
+    TYPED = "typed"
+    """Not about a suggestion: characters that were typed by hand, some keystrokes together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,8 @@ class Event:
     ``at`` is in seconds since 1970; ``characters`` and ``lines`` are the suggestion's length, for a partial
     acceptance what was accepted of it so far, for one that was typed through what was typed of it;
     ``probability`` is the joint one of its tokens; ``latency_ms`` what the user waited for it; ``source``
-    where it came from, by the words of `mellum_lsp.completion.outcome.Source`.
+    where it came from, by the words of `mellum_lsp.completion.outcome.Source`. Of an accepted suggestion
+    ``characters`` of ``of_characters`` (both without white space) are still in the document later.
     """
 
     kind: Kind
@@ -35,3 +40,4 @@ class Event:
     latency_ms: float = 0.0
     at: float = field(default_factory=time.time)
     source: str = ""
+    of_characters: int = 0

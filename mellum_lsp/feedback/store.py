@@ -11,6 +11,7 @@ import logging
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from mellum_lsp.feedback.events import Event, Kind
 
 log = logging.getLogger(__name__)
 
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
     at REAL NOT NULL,
@@ -32,14 +33,21 @@ CREATE TABLE IF NOT EXISTS events (
     lines INTEGER NOT NULL,
     probability REAL NOT NULL,
     latency_ms REAL NOT NULL,
-    source TEXT NOT NULL DEFAULT ''
+    source TEXT NOT NULL DEFAULT '',
+    of_characters INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS events_of_a_suggestion ON events (suggestion);
 """
-_MIGRATIONS = {1: "ALTER TABLE events ADD COLUMN source TEXT NOT NULL DEFAULT ''"}
+_MIGRATIONS = {
+    1: "ALTER TABLE events ADD COLUMN source TEXT NOT NULL DEFAULT ''",
+    2: "ALTER TABLE events ADD COLUMN of_characters INTEGER NOT NULL DEFAULT 0",
+}
 """What makes the next version's schema of a version's."""
 
-_COLUMNS = "at, kind, suggestion, language, model, characters, lines, probability, latency_ms, source"
+_COLUMNS = (
+    "at, kind, suggestion, language, model, characters, lines, probability, latency_ms, source, of_characters"
+)
+KEPT_DAYS = 180
 _WAITING_EVENTS = 10_000
 _EVENTS_AT_ONCE = 500
 _BUSY_SECONDS = 5.0
@@ -54,10 +62,12 @@ class FeedbackStore:
     """Records events; does nothing at all where ``enabled`` is false.
 
     Several servers may write to one file. After `close`, and after trouble with the file, events are dropped.
+    Events older than ``days`` are forgotten when the first new one is written.
     """
 
-    def __init__(self, path: Path | None = None, enabled: bool = True) -> None:
+    def __init__(self, path: Path | None = None, enabled: bool = True, days: int = KEPT_DAYS) -> None:
         self._path = path or default_path()
+        self._days = days
         self._queue: queue.Queue[Event | None] = queue.Queue(_WAITING_EVENTS)
         self._broken = not enabled
         self._thread: threading.Thread | None = None
@@ -93,13 +103,27 @@ class FeedbackStore:
             log.warning("the feedback in %s cannot be read: %s", self._path, error)
             return []
 
+    def clear(self) -> int:
+        """Forget everything; returns how many events there were. Raises `sqlite3.Error` and `OSError`."""
+        if not self._path.is_file():
+            return 0
+        with contextlib.closing(_open(self._path)) as connection:
+            with connection:
+                forgotten = connection.execute("DELETE FROM events").rowcount
+            connection.execute("VACUUM")  # what is deleted would otherwise still lie in the file
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return forgotten
+
     def _write_all(self) -> None:
         try:
             with contextlib.closing(_open(self._path)) as connection:
+                with connection:
+                    oldest = time.time() - self._days * 24 * 3600
+                    connection.execute("DELETE FROM events WHERE at < ?", (oldest,))
                 for events in self._batches():
                     with connection:
                         connection.executemany(
-                            f"INSERT INTO events ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                            f"INSERT INTO events ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                             map(_row, events),
                         )
         except (sqlite3.Error, OSError) as error:
@@ -161,11 +185,12 @@ def _row(event: Event) -> tuple[object, ...]:
         event.probability,
         event.latency_ms,
         event.source,
+        event.of_characters,
     )
 
 
 def _event(row: Iterable[object]) -> Event:
-    at, kind, suggestion, language, model, characters, lines, probability, latency_ms, source = row
+    at, kind, suggestion, language, model, characters, lines, probability, latency_ms, source, of = row
     return Event(
         kind=Kind(kind),
         suggestion=str(suggestion),
@@ -177,4 +202,5 @@ def _event(row: Iterable[object]) -> Event:
         latency_ms=float(str(latency_ms)),
         at=float(str(at)),
         source=str(source),
+        of_characters=int(str(of)),
     )

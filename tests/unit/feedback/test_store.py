@@ -15,12 +15,13 @@ import pytest
 from mellum_lsp.feedback.events import Event, Kind
 from mellum_lsp.feedback.store import FeedbackStore, default_path
 
-EVENT = Event(Kind.SHOWN, "s1", "python", "nano-135m", 12, 1, 0.81, 43.5, at=1000.0, source="cache")
+NOW = float(int(time.time()))
+EVENT = Event(Kind.SHOWN, "s1", "python", "nano-135m", 12, 1, 0.81, 43.5, at=NOW, source="cache")
 
 
 def test_what_is_recorded_can_be_read(tmp_path: Path) -> None:
     store = FeedbackStore(tmp_path / "deep" / "feedback.sqlite3")
-    accepted = dataclasses.replace(EVENT, kind=Kind.PARTIALLY_ACCEPTED, characters=3, at=1001.0)
+    accepted = dataclasses.replace(EVENT, kind=Kind.PARTIALLY_ACCEPTED, characters=3, at=NOW + 1)
     store.record(EVENT)
     store.record(accepted)
     store.close()
@@ -31,7 +32,7 @@ def test_several_servers_write_to_one_file(tmp_path: Path) -> None:
     stores = [FeedbackStore(tmp_path / "feedback.sqlite3") for _ in range(3)]
     for number in range(30):
         for store in stores:
-            store.record(dataclasses.replace(EVENT, at=float(number)))
+            store.record(dataclasses.replace(EVENT, at=NOW + number))
     for store in stores:
         store.close()
     assert len(stores[0].read()) == 90
@@ -96,7 +97,7 @@ def test_a_file_of_the_first_version_is_read_and_written_on(tmp_path: Path) -> N
             CREATE TABLE events (at REAL NOT NULL, kind TEXT NOT NULL, suggestion TEXT NOT NULL,
                 language TEXT NOT NULL, model TEXT NOT NULL, characters INTEGER NOT NULL,
                 lines INTEGER NOT NULL, probability REAL NOT NULL, latency_ms REAL NOT NULL);
-            INSERT INTO events VALUES (1.0, 'shown', 's0', 'python', 'm', 5, 1, 0.9, 40.0);
+            INSERT INTO events VALUES (unixepoch() - 9, 'shown', 's0', 'python', 'm', 5, 1, 0.9, 40.0);
             PRAGMA user_version = 1;
         """)
     store = FeedbackStore(path)
@@ -128,7 +129,7 @@ def test_recording_does_not_wait_for_the_disk(tmp_path: Path) -> None:
 def test_there_is_no_field_for_source_text() -> None:
     assert {field.name for field in dataclasses.fields(Event)} == {
         *("kind", "suggestion", "language", "model", "characters", "lines"),
-        *("probability", "latency_ms", "at", "source"),
+        *("probability", "latency_ms", "at", "source", "of_characters"),
     }
 
 
@@ -136,3 +137,16 @@ def test_the_place_honours_the_users_directories(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     if sys.platform.startswith("linux"):
         assert default_path() == tmp_path / "mellum-lsp" / "feedback.sqlite3"
+
+
+def test_old_events_are_forgotten_when_new_ones_come(tmp_path: Path) -> None:
+    path = tmp_path / "feedback.sqlite3"
+    for at in (time.time() - 40 * 24 * 3600, time.time()):
+        store = FeedbackStore(path, days=30)
+        store.record(Event(Kind.SHOWN, "a", at=at))
+        store.close()
+    FeedbackStore(path, days=30).close()
+    store = FeedbackStore(path, days=30)
+    store.record(Event(Kind.SHOWN, "b"))
+    store.close()
+    assert [event.suggestion for event in FeedbackStore(path).read()] == ["a", "b"]

@@ -1,0 +1,59 @@
+"""What completion was worth, told from this machine's own events."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from mellum_lsp.cli import cli
+from mellum_lsp.feedback.events import Event, Kind
+from mellum_lsp.feedback.store import FeedbackStore
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["stats", *arguments], catch_exceptions=False)
+
+
+@pytest.fixture
+def counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    store = FeedbackStore()
+    for number in range(4):
+        store.record(Event(Kind.SHOWN, str(number), "python", "nano-135m", 12, 1, 0.8, 20.0, source="model"))
+    store.record(Event(Kind.ACCEPTED, "0", "python", "nano-135m", 12, 1, 0.8, 20.0, source="model"))
+    store.record(Event(Kind.TYPED, "", "python", characters=36))
+    store.close()
+
+
+@pytest.mark.usefixtures("counted")
+def test_the_figures_as_a_table_and_as_json() -> None:
+    assert "25.0%" in run().output
+    found = json.loads(run("--json").stdout)
+    assert found["overall"]["acceptance_rate"] == 0.25
+    assert found["overall"]["ratio_of_completed_code"] == 0.25
+    assert found["by"]["language"]["python"]["shown"] == 4
+
+
+@pytest.mark.usefixtures("counted")
+def test_the_page_works_offline(tmp_path: Path) -> None:
+    page = tmp_path / "stats.html"
+    assert run("--html", str(page)).exit_code == 0
+    html = page.read_text(encoding="utf-8")
+    assert html.count("<svg") == 2 and "<script" not in html
+    assert 'src="http' not in html and 'href="http' not in html.replace("http://www.w3.org", "")
+
+
+@pytest.mark.usefixtures("counted")
+def test_everything_is_forgotten_on_request() -> None:
+    assert json.loads(run("clear", "--json").stdout) == {"forgotten_events": 6}
+    assert "Nothing was counted yet" in run().output
+
+
+def test_a_fresh_machine_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert "Nothing was counted yet" in run().output
+    assert json.loads(run("--json").stdout)["overall"]["shown"] == 0
+    assert run("clear").exit_code == 0
