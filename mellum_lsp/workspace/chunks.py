@@ -142,7 +142,7 @@ class _Cutter:
                 self._pieces[-1] = Span(last.start, end, last.scope)
                 return
             start = done
-        if not self._fits(start, end) and self._fits(begins, end):
+        if begins < end and not self._fits(start, end) and self._fits(begins, end):
             self._emit_lines(start, begins, scope)
             start = begins
         if self._fits(start, end):

@@ -155,6 +155,16 @@ def test_the_header_of_a_large_function_stays_with_its_beginning() -> None:
     assert all(span.scope == (3,) for span in spans if span.start > 6)
 
 
+def test_a_long_scalar_at_the_end_of_a_yaml_file_is_cut_by_lines() -> None:
+    """It broke the index of whole folders: nothing was left for the last piece, which began behind the file."""
+    script = "".join(f"      {'x' * 100}{number}\n" for number in range(30))
+    text = f"job:\n  steps:\n    script: |\n{script}      end"
+    spans = cut_chunks(text, language_by_id("yaml"), SETTINGS)
+    assert spans[0].start == 0
+    assert spans[-1].end == text.count("\n") + 1
+    assert all(one.end == two.start for one, two in pairwise(spans))
+
+
 def test_text_without_grammar_is_cut_into_overlapping_windows() -> None:
     text = "\n".join(f"line {number}" for number in range(100))
     spans = cut_chunks(text, None, SETTINGS)
