@@ -7,11 +7,11 @@ from html import escape
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8882; }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 2rem auto; padding: 0 1rem; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 84rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
 table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto; }
 th, td { border-bottom: 1px solid var(--line); padding: .3rem .7rem; text-align: left; }
-th { background: var(--soft); } td.number { text-align: right; font-variant-numeric: tabular-nums; }
+th { background: var(--soft); } td.number { text-align: right; white-space: nowrap; }
 figure { margin: 1rem 0; background: #fff; display: inline-block; max-width: 100%; border-radius: 4px; }
 figure svg { max-width: 100%; height: auto; } figcaption { color: #444; padding: 0 1rem .6rem; }
 pre { background: var(--soft); padding: .8rem; overflow-x: auto; border-radius: 4px; }

@@ -93,7 +93,7 @@ def difference_table(differences: Iterable[Difference]) -> Table:
     headers = ("model", "context", "against", "holes", "n", "chrF++", "exact, points")
     rows = [
         [
-            *(one.variant.model, one.variant.context, one.against.name, one.group, str(one.chrf.n)),
+            *(one.variant.model, one.variant.context, one.rival, one.group, str(one.chrf.n)),
             percent(one.chrf, signed=True),
             percent(one.exact, signed=True),
         ]
@@ -102,7 +102,9 @@ def difference_table(differences: Iterable[Difference]) -> Table:
     return headers, rows
 
 
-def gate_table(gates: Iterable[Gates], marks: Sequence[float] = _SHOWN_GATES) -> Table:
+def gate_table(
+    gates: Iterable[Gates], marks: Sequence[float] = _SHOWN_GATES, intervals: bool = True
+) -> Table:
     """The trade-off in figures at some gates; that of the settings is among them and marked."""
     headers = ("model", "context", "holes", "gate", "shown", "of these right", "characters right", "wrong")
     rows = []
@@ -121,6 +123,8 @@ def gate_table(gates: Iterable[Gates], marks: Sequence[float] = _SHOWN_GATES) ->
                     number(point.wrong_characters),
                 ]
             )
+    if not intervals:
+        rows = [[cell.partition(" [")[0] for cell in row] for row in rows]
     return headers, rows
 
 

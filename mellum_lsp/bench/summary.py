@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,11 @@ class Difference:
     chrf: Estimate
     exact: Estimate
 
+    @property
+    def rival(self) -> str:
+        """What differs of the other."""
+        return self.against.context if self.against.model == self.variant.model else self.against.model
+
 
 @dataclass(frozen=True)
 class Gates:
@@ -92,11 +97,15 @@ class Summary:
 
 @dataclass
 class Results:
-    """Places by hole and answers by variant, perhaps of several projects."""
+    """Places by hole and answers by variant, perhaps of several projects.
+
+    ``choices`` says what a user writes into the settings for a model, where that is not its name.
+    """
 
     places: dict[str, Place]
     answers: dict[Variant, dict[str, Answer]]
     settings: CompletionSettings
+    choices: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._scores: dict[tuple[Variant, str], Score] = {}
@@ -131,6 +140,8 @@ def summarise(results: Results) -> Summary:
     ]
     gates = [one for variant in variants for one in _gates(results, variant, places)]
     advice, reasons = _advise(figures, differences, gates)
+    if "model" in advice:
+        advice["model"] = results.choices.get(advice["model"], advice["model"])
     names = list(dict.fromkeys(place.hole.project for place in places))
     return Summary(len(places), names, figures, differences, gates, advice, reasons)
 
@@ -224,7 +235,7 @@ def _advise(
     for one in differences:
         if one.variant == best.variant and one.group == "all":
             sure = "" if one.chrf.excludes_zero else ", which may be chance"
-            reasons.append(f"{one.chrf.value:+.0%} against {one.against.name}{sure}")
+            reasons.append(f"{one.chrf.value:+.0%} against {one.rival}{sure}")
     points = next(one.curve for one in gates if one.variant == best.variant and one.group == "all")
     gate = lowest_gate(points, RIGHT_AIM)
     if gate:

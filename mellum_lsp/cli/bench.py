@@ -116,6 +116,7 @@ def _answered(
     finished = True
     for model in models:
         engine, name = open_engine(model, threads)
+        results.choices[name] = model or name
         variants = [Variant(name, mix, context_tokens) for mix in mixes]
         with progress_bar(f"completing with {name}", shown=not quiet) as progress:
             finished &= asyncio.run(_answer(run, variants, engine, progress))
@@ -183,7 +184,7 @@ def _tell(results: Results, run: Run, as_json: bool, finished: bool) -> None:
     gates = [one for one in summary.gates if one.group == "all"]
     for headers, rows in (
         report.quality_table(overall, ("exact", "chrf")),
-        report.gate_table(gates, marks=(0.0, 0.9)),
+        report.gate_table(gates, marks=(0.0, 0.9), intervals=False),
     ):
         table = Table(*(Column(header, no_wrap=len(header) > 7) for header in headers), box=None)
         for row in rows:

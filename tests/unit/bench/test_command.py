@@ -33,7 +33,7 @@ def test_it_prints_figures_and_settings_and_writes_a_report(
     result = run(shop.root, "--model", script, "--count", "12", "--out", tmp_path / "out")
     assert result.exit_code == 0
     assert "knowing" in result.stdout
-    assert json.loads(result.stdout.strip().splitlines()[-1])["model"] == "knowing"
+    assert json.loads(result.stdout.strip().splitlines()[-1])["model"] == script
     assert "<svg" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert f"the whole report: {tmp_path / 'out' / 'report.html'}" in result.stderr
 
