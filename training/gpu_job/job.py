@@ -63,6 +63,9 @@ def run(options: argparse.Namespace, status: Status, began: float) -> None:
         tensors, config, about, shards, torch.device(options.device), options.results / "metrics.jsonl"
     )
     trainer.validation = read_shard(options.work / "validation.npz")
+    status.say("settling")
+    status.say("training", mode=trainer.settle())
+    trainer.began = time.monotonic()
     deadline = began + seconds - kept
     while time.monotonic() < deadline and not (options.work / "STOP").exists():
         trainer.step(share=1 - (deadline - time.monotonic()) / (deadline - trainer.began))

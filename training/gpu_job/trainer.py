@@ -20,6 +20,8 @@ from training.shards import Example, Row, RowStream
 
 ATTENTION = "packed_batch"
 _ROWS_AHEAD = 8
+MODES = {"cuda": ("layers", "flex", "dense"), "cpu": ("dense",)}
+"""Ways to compute, the fastest first: compiled layers, compiled attention alone, plain with a dense mask."""
 _flex: Any = flex_attention
 
 
@@ -98,8 +100,7 @@ class Trainer:
             betas=tuple(sft["betas"]),
             fused=True,
         )
-        if device.type == "cuda":
-            _compile(self.model)
+        self.mode = MODES[device.type][-1]
         stream = RowStream(
             shards,
             sft["mix"],
@@ -116,7 +117,35 @@ class Trainer:
         self.began = time.monotonic()
         self.steps = self.tokens = 0
         self._losses = {"loss": 0.0, "middle_loss": 0.0, "validation_loss": 0.0}
-        self._decay_from = 1 - sft["decay_share"]
+
+    def settle(self) -> str:
+        """Takes the first way to compute that works on this machine, and says which; trains nothing.
+
+        Raises what the last of them raised where none works.
+        """
+        rows = self._batches.next()
+        modes = MODES[self._device.type]
+        for mode in modes:
+            try:
+                self._use(mode)
+                self._loss(rows)[0].backward()
+                break
+            except Exception as error:
+                if mode == modes[-1]:
+                    raise
+                print(f"trainer: {mode} does not work here: {type(error).__name__}: {error}", flush=True)
+            finally:
+                self._optimiser.zero_grad(set_to_none=True)
+        return self.mode
+
+    def _use(self, mode: str) -> None:
+        global _flex
+        self.mode = mode
+        _flex = torch.compile(flex_attention) if mode != "dense" else flex_attention
+        for layer in self.model.model.layers:  # one graph serves all layers: seconds, not minutes
+            layer._compiled_call_impl = None
+            if mode == "layers":
+                layer.compile()
 
     def step(self, share: float) -> None:
         """One optimiser step at ``share`` (0 to 1) of the time."""
@@ -191,7 +220,7 @@ class Trainer:
             [torch.repeat_interleave(torch.arange(len(n)), torch.tensor(n)) for n in lengths]
         ).to(self._device)
         positions = torch.stack([torch.cat([torch.arange(n) for n in row]) for row in lengths])
-        packing = _packing(documents, length)
+        packing = _packing(documents, length, self.mode)
         output = self.model.model(
             input_ids=tokens, position_ids=positions.to(self._device), packing=packing, use_cache=False
         )
@@ -214,14 +243,16 @@ class Trainer:
         return total / max(count, 1)
 
 
-def _packing(documents: torch.Tensor, length: int) -> BlockMask | torch.Tensor:
-    """Who sees whom: on CUDA as blocks for flex attention, elsewhere as a dense mask."""
-    if documents.device.type == "cuda":
+def _packing(documents: torch.Tensor, length: int, mode: str = "dense") -> BlockMask | torch.Tensor:
+    """Who sees whom, as blocks for flex attention or as a dense mask."""
+    if mode != "dense":
 
         def seen(row: Any, head: Any, query: Any, key: Any) -> Any:
             return (query >= key) & (documents[row, query] == documents[row, key])
 
-        return create_block_mask(seen, len(documents), None, length, length, device="cuda", _compile=True)
+        device = documents.device
+        compiled = device.type == "cuda"
+        return create_block_mask(seen, len(documents), None, length, length, device, _compile=compiled)
     causal = torch.ones(length, length, dtype=torch.bool, device=documents.device).tril()
     return (documents[:, None, :, None] == documents[:, None, None, :]) & causal
 
@@ -242,11 +273,3 @@ def _packed(examples: list[Example], size: int) -> list[Row]:
             at = end
         rows.append(Row(tokens, [*lengths, size - at] if at < size else lengths, weights))
     return rows
-
-
-def _compile(model: Any) -> None:
-    """Layer by layer: one graph serves all of them, and compiling takes seconds rather than minutes."""
-    global _flex
-    _flex = torch.compile(flex_attention)
-    for layer in model.model.layers:
-        layer.compile()

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +60,8 @@ def test_blocks_are_read_as_ggufs_own_library_reads_them(kind: str) -> None:
     assert np.allclose(weights.dequantise(raw, kind, [4, 64]).numpy(), theirs, atol=1e-6)
 
 
-def test_examples_of_a_batch_see_neither_their_neighbours_nor_other_rows() -> None:
+@pytest.mark.parametrize("mode", ["dense", "flex"])
+def test_examples_of_a_batch_see_neither_their_neighbours_nor_other_rows(mode: str) -> None:
     tiny = models.tiny_random(300).eval()
     first, second = torch.arange(20, 50), torch.arange(100, 150)
     alone = models.hidden_states(tiny, second, [50])
@@ -68,9 +69,36 @@ def test_examples_of_a_batch_see_neither_their_neighbours_nor_other_rows() -> No
     rows = torch.stack([torch.cat([first, second]), torch.arange(80)])
     documents = torch.stack([torch.tensor([0] * 30 + [1] * 50), torch.zeros(80, dtype=torch.long)])
     positions = torch.stack([torch.cat([torch.arange(30), torch.arange(50)]), torch.arange(80)])
-    packing = trainer._packing(documents, 80)
-    hidden = tiny.model(input_ids=rows, position_ids=positions, packing=packing).last_hidden_state
+    packing = trainer._packing(documents, 80, mode)
+    with torch.no_grad():
+        hidden = tiny.model(input_ids=rows, position_ids=positions, packing=packing).last_hidden_state
     assert torch.allclose(hidden[0, 30:], alone, atol=1e-5)
+
+
+def test_a_way_to_compute_that_fails_gives_place_to_the_next(
+    ready: tuple[Recipe, Run],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    recipe, run = ready
+    model = checkpoints.build_model(recipe, run, None)
+    about = {"sft": asdict(recipe.sft), "seed": 1}
+    config = model.config.to_dict() | {"dtype": None}
+    sizes = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+    chosen = {name: config[name] for name in (*sizes, "num_key_value_heads", "tie_word_embeddings")}
+    tensors = model.state_dict()
+    one = trainer.Trainer(tensors, chosen, about, run.shards, torch.device("cpu"), tmp_path / "metrics.jsonl")
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("no compiler")
+
+    monkeypatch.setitem(trainer.MODES, "cpu", ("flex", "dense"))
+    monkeypatch.setattr(trainer.torch, "compile", broken)
+    assert one.settle() == "dense"
+    assert "no compiler" in capsys.readouterr().out
+    one.step(0.5)
+    assert one.steps == 1
 
 
 @pytest.fixture
