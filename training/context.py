@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 
 from mellum_lsp.domain import Caret, ScoredChunk
 from mellum_lsp.prompt.dialects.mellum import Mellum
-from mellum_lsp.prompt.plan import Budget, make_plan
+from mellum_lsp.prompt.plan import Budget, Capacity, PlanSettings, full_budget, make_plan
 from mellum_lsp.retrieval.project import ProjectIndex
 from mellum_lsp.retrieval.ranking import RankSettings
 from training.corpus import Document, read_documents
@@ -33,6 +34,9 @@ from training.tokens import Tokeniser
 FILES_IN_PROJECT = 40
 EXAMPLES_IN_PROJECT = 40
 _FEWEST_CONTEXT_TOKENS = 80
+_MARKERS_AND_PATH = 40
+_ANY_MACHINE = Capacity(8192, 400.0, 100.0)
+"""Its speed decides nothing where the plan's length is given."""
 
 
 def build(recipe: Recipe, run: Run) -> None:
@@ -107,12 +111,20 @@ def _found(
 
 
 def budget(settings: Fim, own: int, rng: random.Random) -> Budget:
-    """``own`` tokens for the caret's file; for the context log-uniformly more or less."""
+    """Half of the time the server's own full plan of a drawn length, else ``own`` tokens for the own file.
+
+    The context is log-uniformly long, up to the recipe's ``context_tokens``.
+    """
     low, high = math.log(_FEWEST_CONTEXT_TOKENS), math.log(max(settings.context_tokens, 81))
     context = int(math.exp(rng.uniform(low, high)))
+    longest = settings.max_prompt_tokens + settings.context_tokens
+    total = min(own + context + _MARKERS_AND_PATH, longest)
+    if rng.random() < 0.5:
+        served = full_budget(_ANY_MACHINE, PlanSettings(context_tokens=total))
+        return replace(served, keystroke_tokens=total, typing_tokens=0)
     suffix = int(own * rng.uniform(0.12, 0.45))
     return Budget(
-        total_tokens=min(own + context + 40, settings.max_prompt_tokens + settings.context_tokens),
+        total_tokens=total,
         prefix_tokens=own - suffix,
         suffix_tokens=suffix,
         context_tokens=context,

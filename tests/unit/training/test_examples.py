@@ -88,6 +88,19 @@ def test_without_project_context_a_share_of_the_examples_teaches_to_do_without(
     assert {True, False} == set(with_context)
 
 
+def test_half_of_the_budgets_with_context_are_the_servers_own_plans(recipe: Recipe) -> None:
+    from mellum_lsp.prompt.plan import Capacity, PlanSettings, full_budget
+    from training.context import budget
+
+    rng = random.Random(1)
+    drawn = [budget(recipe.fim, 200, rng) for _ in range(300)]
+    served = 0
+    for one in drawn:
+        plan = full_budget(Capacity(8192, 400.0, 100.0), PlanSettings(context_tokens=one.total_tokens))
+        served += (one.prefix_tokens, one.suffix_tokens) == (plan.prefix_tokens, plan.suffix_tokens)
+    assert 110 < served < 190
+
+
 def test_plain_text_is_read_left_to_right_without_markers_and_without_an_end(
     recipe: Recipe, run: Run
 ) -> None:
