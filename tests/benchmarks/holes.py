@@ -122,7 +122,7 @@ def kept_holes(project: Project, options: argparse.Namespace) -> list[Hole]:
 
 
 async def answer_with(run: Run, variants: Sequence[Variant], model: Path, threads: int) -> bool:
-    engine = LlamaEngine(model, EngineSettings(threads=threads), None, model.stem)
+    engine = LlamaEngine(model, EngineSettings(threads=threads, micro_batch_tokens=128, sequences=2), None, model.stem)
     last = ""
 
     def tell(done: int, total: int) -> None:
