@@ -1,8 +1,8 @@
 """Exact top-k intersection over union of term sets, by an inverted index in flat arrays, updated per file.
 
 Terms that very many chunks hold make most of an index and of a query's work: the commonest 128 are kept as
-two words of bits per chunk and counted with one vector operation each. The rest are posting lists in a few
-segments of growing size; a new file is a small segment, and neighbours of similar size are merged. A
+two words of bits per chunk and counted with a few vector operations. The rest are posting lists in a few
+segments of growing size; a new batch is a small segment, and neighbours of similar size are merged. A
 removed chunk keeps its postings, with a size so large that its score vanishes, until the next renumbering.
 
 Nothing is approximated: a chunk is passed over only when the terms that it shares cannot suffice for a place
@@ -11,7 +11,8 @@ among the best.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ from mellum_lsp.retrieval.postings import (
     Terms,
     empty_segment,
     merge,
+    ranges,
     renumbered,
     shifted,
 )
@@ -31,22 +33,27 @@ _COMMON_FROM_CHUNKS = 4096
 _MERGE_RATIO = 4
 _DEAD = np.uint32(1 << 31)
 _SMALLEST = 1e-6
-_ONE = np.uint16(1)
-_CHOOSE_AGAIN_AT = 1.3
-"""When there are so many times the chunks whose common terms are bits, all are made bits again."""
+_BLOCK = 1 << 15
+_CHOOSE_AGAIN_AT = 4
+"""When there are so many times the chunks by which the common terms were chosen, they are chosen again."""
 
 
 Bits = npt.NDArray[np.uint64]
 Sizes = npt.NDArray[np.uint32]
+Places = npt.NDArray[np.int64]
+Counts = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """The commonest terms, and which of them each of the first chunks holds."""
+    """The commonest terms of the first ``chosen_from`` chunks, and which of them every chunk holds.
+
+    Term ``i`` is bit ``i % 64`` of word ``i // 64``; the words have room for more chunks than there are.
+    """
 
     terms: Terms
     words: tuple[Bits, ...]
-    chunks: int
+    chosen_from: int
 
     @property
     def nbytes(self) -> int:
@@ -86,13 +93,11 @@ class IouIndex:
         state = self._state
         added = np.asarray(sizes, np.uint32)
         first, count = state.count, state.count + len(added)
-        room = state.sizes
-        if count > len(room):
-            room = np.empty(max(count, len(room) * 3 // 2, 1024), np.uint32)
-            room[:first] = state.sizes[:first]
-        room[first:count] = added
-        segments = [*state.segments, shifted(segment, first)] if segment.size else [*state.segments]
-        self._state = _State(count, room, state.common, tuple(segments))
+        all_sizes = with_room(state.sizes, first, count)
+        all_sizes[first:count] = added
+        common, rest = _with_bits(state.common, shifted(segment, first), first, count)
+        segments = (*state.segments, rest) if rest.size else state.segments
+        self._state = _State(count, all_sizes, common, segments)
         self._settle()
         return first
 
@@ -106,14 +111,10 @@ class IouIndex:
         Best first, equal scores by number.
         """
         state = self._state
-        none = np.empty(0, np.int64), np.empty(0, np.float64)
         if not state.count or not len(terms) or limit <= 0:
-            return none
+            return np.empty(0, np.int64), np.empty(0, np.float64)
         shared = _count_shared(state, terms)
-        chosen = _candidates(state, shared, len(terms), limit)
-        if not len(chosen):
-            return none
-        scores = _iou(state, shared, chosen, len(terms))
+        chosen, scores = _candidates(state, shared, len(terms), limit)
         order = np.lexsort((chosen, -scores))[:limit]
         order = order[scores[order] > _SMALLEST]  # the removed ones
         return chosen[order], scores[order]
@@ -147,37 +148,63 @@ class IouIndex:
             newer, older = segments.pop(), segments.pop()
             segments.append(merge(older, newer))
         if len(segments) != len(state.segments):
-            self._state = _State(state.count, state.sizes, state.common, tuple(segments))
-        if (
-            self._use_bits
-            and state.count >= _COMMON_FROM_CHUNKS
-            and state.count >= _CHOOSE_AGAIN_AT * state.common.chunks
-        ):
-            self._choose_common()
-
-    def _choose_common(self) -> None:
-        """Moves the commonest terms of all from posting lists into bits."""
-        state = self._state
-        if state.count < _COMMON_FROM_CHUNKS or not self._use_bits:
-            return
-        whole = _with_common_as_postings(state)
-        if not whole.size:
-            return
-        lengths = np.diff(whole.offsets)
-        chosen = np.sort(np.argsort(lengths, kind="stable")[-COMMON_TERMS:])
-        words = [np.zeros(state.count, np.uint64) for _ in range(COMMON_TERMS // _WORD_BITS)]
-        for number, place in enumerate(chosen.tolist()):
-            chunk_ids = whole.chunk_ids[whole.offsets[place] : whole.offsets[place + 1]]
-            words[number // _WORD_BITS][chunk_ids] |= np.uint64(1 << number % _WORD_BITS)
-        common = Common(whole.terms[chosen], tuple(words), state.count)
-        self._state = _State(state.count, state.sizes, common, (_without(whole, chosen),))
+            state = self._state = replace(state, segments=tuple(segments))
+        grown = state.count >= max(_COMMON_FROM_CHUNKS, _CHOOSE_AGAIN_AT * state.common.chosen_from)
+        if self._use_bits and grown:
+            self._state = _with_common_chosen(state)
 
 
-def _count_shared(state: _State, terms: Terms) -> npt.NDArray[np.uint16]:
+def with_room(array: npt.NDArray[Any], used: int, needed: int, fill: int = 0) -> npt.NDArray[Any]:
+    """The array, or a longer one that begins with its first ``used`` values, for ``needed`` values."""
+    if needed <= len(array):
+        return array
+    longer = np.full(max(needed, len(array) * 3 // 2, 1024), fill, array.dtype)
+    longer[:used] = array[:used]
+    return longer
+
+
+def _with_bits(common: Common, segment: Segment, first: int, count: int) -> tuple[Common, Segment]:
+    """The common terms with the chunks from ``first`` on; and what of their segment is not common."""
+    if not len(common.terms):
+        return common, segment
+    words = tuple(with_room(word, first, count) for word in common.words)
+    places = np.searchsorted(segment.terms, common.terms)
+    places[places == len(segment.terms)] = 0
+    numbers = np.flatnonzero(segment.terms[places] == common.terms) if segment.size else places[:0]
+    found = places[numbers]
+    _set_bits(words, segment, found, numbers)
+    return replace(common, words=words), _without(segment, found)
+
+
+def _set_bits(words: tuple[Bits, ...], segment: Segment, places: Places, numbers: Places) -> None:
+    """Notes that the chunks of the segment's terms at ``places`` hold the common terms ``numbers``."""
+    lengths = segment.offsets[places + 1] - segment.offsets[places]
+    bit_numbers = np.repeat(numbers, lengths)
+    chunk_ids = segment.chunk_ids[ranges(segment.offsets[places], lengths)]
+    for index, word in enumerate(words):
+        own = bit_numbers // _WORD_BITS == index
+        bits = np.uint64(1) << (bit_numbers[own] % _WORD_BITS).astype(np.uint64)
+        np.add.at(word, chunk_ids[own], bits)  # no bit is set before, so adding is setting
+
+
+def _with_common_chosen(state: _State) -> _State:
+    """The same with the commonest terms of all chunks moved from posting lists into bits."""
+    whole = _with_common_as_postings(state)
+    lengths = np.diff(whole.offsets)
+    chosen = np.sort(np.argsort(lengths, kind="stable")[-COMMON_TERMS:])
+    words = tuple(np.zeros(state.count, np.uint64) for _ in range(COMMON_TERMS // _WORD_BITS))
+    _set_bits(words, whole, chosen, np.arange(len(chosen)))
+    common = Common(whole.terms[chosen], words, state.count)
+    return replace(state, common=common, segments=(_without(whole, chosen),))
+
+
+def _count_shared(state: _State, terms: Terms) -> Counts:
     """How many of ``terms`` each chunk holds. A pair of both is in the bits or in one posting list."""
-    shared = np.zeros(state.count, np.uint16)
+    shared: Counts = np.zeros(
+        state.count, np.uint8 if len(terms) < 256 else np.uint16
+    )  # a quarter of the time
     common = state.common
-    if common.chunks:
+    if len(common.terms):
         places = np.minimum(np.searchsorted(common.terms, terms), len(common.terms) - 1)
         numbers = places[common.terms[places] == terms]
         for index, word in enumerate(common.words):
@@ -185,43 +212,52 @@ def _count_shared(state: _State, terms: Terms) -> npt.NDArray[np.uint16]:
             for number in numbers[numbers // _WORD_BITS == index].tolist():
                 mask |= 1 << number % _WORD_BITS
             if mask:
-                shared[: common.chunks] += np.bitwise_count(word & np.uint64(mask))
+                _add_bits(shared, word[: state.count], np.uint64(mask))
     for segment in state.segments:
         for run in segment.lookup(terms):
-            np.add.at(shared, run, _ONE)  # twice as fast as `shared[run] += 1`
+            np.add.at(shared, run, shared.dtype.type(1))  # twice as fast as `shared[run] += 1`
     return shared
 
 
+def _add_bits(shared: Counts, word: Bits, mask: np.uint64) -> None:
+    """Adds to each chunk how many of the masked bits it has, in blocks that stay in the processor's cache."""
+    held, bits = np.empty(_BLOCK, np.uint64), np.empty(_BLOCK, np.uint8)
+    for start in range(0, len(word), _BLOCK):
+        block = word[start : start + _BLOCK]
+        counts = bits[: len(block)]
+        np.bitwise_count(np.bitwise_and(block, mask, out=held[: len(block)]), out=counts)
+        shared[start : start + _BLOCK] += counts
+
+
 def _candidates(
-    state: _State, shared: npt.NDArray[np.uint16], terms: int, limit: int
-) -> npt.NDArray[np.int64]:
-    """The chunks that can be among the best: all others share too few terms for the score of the last of
-    those.
+    state: _State, shared: Counts, terms: int, limit: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """The chunks that can be among the best ``limit``, and their scores.
 
     The score of a chunk that shares ``c`` of ``q`` terms is at most ``c / q``. The ``limit`` chunks that
-    share most give a score that every one of the best must reach.
+    share most give a score that every one of the best must reach; all that share too few for it are out.
     """
     low, high = 1, int(shared.max(initial=0))
-    if high == 0:
-        return np.empty(0, np.int64)
     while low < high:
         middle = (low + high + 1) // 2
         if np.count_nonzero(shared >= middle) >= limit:
             low = middle
         else:
             high = middle - 1
-    most_shared = np.flatnonzero(shared >= low)
-    scores = _iou(state, shared, most_shared, terms)
-    if len(scores) < limit:
-        return most_shared
-    reached = float(np.partition(scores, len(scores) - limit)[len(scores) - limit])
-    needed = max(1, int(np.ceil(reached * terms - 1e-9)))
-    return most_shared if needed >= low else np.flatnonzero(shared >= needed)
+    chosen = np.flatnonzero(shared >= low)
+    scores = _iou(state, shared, chosen, terms)
+    if len(scores) >= limit:
+        reached = float(np.partition(scores, len(scores) - limit)[len(scores) - limit])
+        needed = max(1, int(np.ceil(reached * terms - 1e-9)))
+        if needed < low:
+            chosen = np.flatnonzero(shared >= needed)
+            scores = _iou(state, shared, chosen, terms)
+        good = scores >= reached
+        chosen, scores = chosen[good], scores[good]
+    return chosen, scores
 
 
-def _iou(
-    state: _State, shared: npt.NDArray[np.uint16], chunks: npt.NDArray[np.int64], terms: int
-) -> npt.NDArray[np.float64]:
+def _iou(state: _State, shared: Counts, chunks: npt.NDArray[np.int64], terms: int) -> npt.NDArray[np.float64]:
     both = shared[chunks].astype(np.float64)
     return both / (state.sizes[chunks] + terms - both)
 
@@ -230,9 +266,11 @@ def _with_common_as_postings(state: _State) -> Segment:
     """All pairs of the state as one segment."""
     common = state.common
     whole = empty_segment()
-    if common.chunks:
+    if len(common.terms):
         held = [
-            np.flatnonzero(common.words[number // _WORD_BITS] & np.uint64(1 << number % _WORD_BITS))
+            np.flatnonzero(
+                common.words[number // _WORD_BITS][: state.count] & np.uint64(1 << number % _WORD_BITS)
+            )
             for number in range(len(common.terms))
         ]
         lengths = np.fromiter((len(one) for one in held), np.int64, len(held))
@@ -243,8 +281,10 @@ def _with_common_as_postings(state: _State) -> Segment:
     return whole
 
 
-def _without(segment: Segment, places: npt.NDArray[np.int64]) -> Segment:
+def _without(segment: Segment, places: Places) -> Segment:
     """The segment without the terms at ``places``."""
+    if not len(places):
+        return segment
     lengths = np.diff(segment.offsets)
     kept = np.ones(len(segment.terms), bool)
     kept[places] = False

@@ -16,7 +16,7 @@ from mellum_lsp.domain import Caret, Chunk, ScoredChunk
 from mellum_lsp.retrieval.analysis import Batch, FileEntry, SetTable, Source, Stamp, analyse
 from mellum_lsp.retrieval.cut_files import CutFiles
 from mellum_lsp.retrieval.interface import Listener
-from mellum_lsp.retrieval.iou import IouIndex
+from mellum_lsp.retrieval.iou import IouIndex, with_room
 from mellum_lsp.retrieval.path_distance import FolderTree
 from mellum_lsp.retrieval.ranking import RankSettings, rank
 from mellum_lsp.workspace.settings import IndexSettings
@@ -212,7 +212,7 @@ class ProjectIndex:
         first = _append(view.tokens, batch.tokens)
         _append(view.lines, batch.lines)
         _append(view.names, batch.names)
-        file_of_chunk = _with_room(view.file_of_chunk, self._chunks, self._chunks + batch.chunks)
+        file_of_chunk = with_room(view.file_of_chunk, self._chunks, self._chunks + batch.chunks, -1)
         dead: list[int] = []
         for root, entry in zip(roots, batch.files, strict=True):
             place = len(view.files)
@@ -296,11 +296,3 @@ def _empty_view() -> View:
 
 def _append(index: IouIndex, table: SetTable) -> int:
     return index.append(table.segment, table.sizes)
-
-
-def _with_room(array: npt.NDArray[np.int32], used: int, needed: int) -> npt.NDArray[np.int32]:
-    if needed <= len(array):
-        return array
-    larger = np.full(max(needed, len(array) * 3 // 2, 1024), -1, np.int32)
-    larger[:used] = array[:used]
-    return larger

@@ -87,7 +87,7 @@ def test_equals_brute_force_on_many_sets_of_uneven_terms() -> None:
     for number in random.choice(len(sets), 500, replace=False).tolist():
         index.remove([number])
         del sets[number]
-    assert index._state.common.chunks > 0
+    assert index._state.common.chosen_from < len(index)  # some had their bits set when they came
     for _ in range(10):
         query = frozenset((random.zipf(1.3, 90) % 5000).tolist())
         expected = brute_force(sets, query, 24)
