@@ -20,7 +20,7 @@ from pathlib import Path
 from mellum_lsp.bench import plots, report
 from mellum_lsp.bench.answers import Variant, read_holes, write_holes
 from mellum_lsp.bench.holes import Hole, all_holes, choose_holes, place_of
-from mellum_lsp.bench.project import Project
+from mellum_lsp.bench.project import Project, RankedContext
 from mellum_lsp.bench.runner import Run
 from mellum_lsp.bench.statistics import mean, mean_difference
 from mellum_lsp.bench.summary import Results, summarise
@@ -30,7 +30,6 @@ from mellum_lsp.engine.llama import LlamaEngine
 from mellum_lsp.engine.settings import EngineSettings
 from mellum_lsp.prompt.dialects.mellum import Mellum
 from mellum_lsp.prompt.plan import Capacity, PlanSettings, full_budget, make_plan
-from mellum_lsp.retrieval.ranking import RankSettings
 from mellum_lsp.retrieval.tokens import identifiers
 
 REPOSITORIES = tomllib.loads((Path(__file__).parent / "holes.toml").read_text(encoding="utf-8"))["repository"]
@@ -66,10 +65,11 @@ def recall(folder: Path, mixes: Sequence[str], count: int, seed: int, context_to
             caret = place_of(project, hole).caret_for(Trigger.INVOKED)
             with project.opened(index, caret):
                 for mix in mixes:
-                    begun = time.perf_counter()
-                    chunks = index.query(caret, settings=RankSettings.of(mix))
-                    spent[mix] += time.perf_counter() - begun
-                    plan = make_plan(caret, chunks, budget, Mellum(), count_roughly)
+                    context = RankedContext(index, mix)
+                    begun = time.process_time()
+                    chunks = context.query(caret)
+                    spent[mix] += time.process_time() - begun
+                    plan = make_plan(caret, chunks, budget, Mellum(), count_roughly, context.compressed)
                     there = identifiers("\n".join(file.text for file in plan.context))
                     rows[mix].append(sum(name in there for name in hole.needs) / len(hole.needs))
         print(f"{project.name}: {len(holes)} cross-file holes", flush=True)
@@ -122,7 +122,9 @@ def kept_holes(project: Project, options: argparse.Namespace) -> list[Hole]:
 
 
 async def answer_with(run: Run, variants: Sequence[Variant], model: Path, threads: int) -> bool:
-    engine = LlamaEngine(model, EngineSettings(threads=threads, micro_batch_tokens=128, sequences=2), None, model.stem)
+    engine = LlamaEngine(
+        model, EngineSettings(threads=threads, micro_batch_tokens=128, sequences=2), None, model.stem
+    )
     last = ""
 
     def tell(done: int, total: int) -> None:
