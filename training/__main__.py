@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from training.recipe import Recipe, RecipeError, Run, read_recipe
+from training.recipe import Recipe, RecipeError, Run, in_small, read_recipe
 
 STAGES = (
     "base", "corpus", "tokenizer", "fim", "context", "pretrain", "sft", "preferences", "dpo", "export",
@@ -26,6 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, action="append", default=[], help="instead of the recipe's")
     parser.add_argument("--out", type=Path, help="pack: where the parts go; unpack: where the results are")
     parser.add_argument("--minutes", type=float, help="sft, evaluate: time budget")
+    parser.add_argument("--dry-run", action="store_true", help="all in small, a tiny random model: seconds")
     parser.add_argument("--device", default="cpu", help="sft: cpu or cuda")
     parser.add_argument("--holes", type=int, default=300, help="evaluate: how many holes")
     parser.add_argument("--served", type=int, default=0, help="evaluate: holes through the server's pipeline")
@@ -37,7 +38,10 @@ def main(arguments: list[str] | None = None) -> int:
     except RecipeError as error:
         print(f"training: {error}", file=sys.stderr)
         return 2
-    run = Run(options.run or Path("runs") / recipe.name)
+    if options.dry_run:
+        recipe = in_small(recipe)
+        options.holes, options.minutes = min(options.holes, 8), None
+    run = Run(options.run or Path("runs") / f"{recipe.name}{'-dry' if options.dry_run else ''}")
     if options.folder:
         folders = tuple(str(folder.resolve()) for folder in options.folder)
         recipe = replace(recipe, corpus=replace(recipe.corpus, folders=folders))

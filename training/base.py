@@ -16,7 +16,8 @@ def fetch(recipe: Recipe, run: Run) -> None:
     """Does nothing where the file is there already."""
     base = recipe.base
     target = run.base / base.file
-    if target.exists() or base.tiny or recipe.tokenizer.vocabulary:
+    named = base.path or base.package
+    if target.exists() or recipe.tokenizer.vocabulary or (base.tiny and not named):
         return
     run.base.mkdir(parents=True, exist_ok=True)
     if base.path:

@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from mellum_lsp.bench.extras import require_reports
 from mellum_lsp.bench.scores import score
 from mellum_lsp.bench.statistics import mean, mean_difference
 from training import report, served
@@ -42,7 +43,11 @@ def evaluate(
     served_count: int = 0,
     minutes: float = float("inf"),
 ) -> dict[str, Any]:
-    """Answers what is missing, in at most so many minutes; prints and writes figures."""
+    """Answers what is missing, in at most so many minutes; prints and writes figures.
+
+    Raises `ReportsMissing` before it asks anything where the scores' libraries are not installed.
+    """
+    require_reports()
     deadline = time.monotonic() + 60 * minutes
     holes = _holes(recipe, run, count)
     answers = {

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from rich.progress import track
+from rich.console import Console
+from rich.progress import Progress, track
 
 T = TypeVar("T")
 
@@ -16,6 +17,20 @@ def bar(items: Sequence[T] | Iterable[T], title: str, total: int | None = None) 
     if not sys.stderr.isatty():
         yield from items
         return
-    from rich.console import Console
-
     yield from track(items, title, total=total, console=Console(stderr=True), transient=True)
+
+
+class Meter:
+    """A bar for what has a share of its budget spent rather than a number of items."""
+
+    def __init__(self, title: str) -> None:
+        console = Console(stderr=True, quiet=not sys.stderr.isatty())
+        self._bar = Progress(*Progress.get_default_columns(), "{task.fields[note]}", console=console)
+        self._task = self._bar.add_task(title, total=1.0, note="")
+        self._bar.start()
+
+    def show(self, share: float, note: str) -> None:
+        self._bar.update(self._task, completed=min(share, 1.0), note=note)
+
+    def close(self) -> None:
+        self._bar.stop()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -304,6 +304,45 @@ def read_recipe(path: Path) -> Recipe:
         values[key] = _section(sections[key], key, value) if key in sections else value
     recipe: Recipe = _section(Recipe, "", values | {"folder": str(path.parent)})
     return recipe
+
+
+def in_small(recipe: Recipe) -> Recipe:
+    """The same stages on a tiny random model, with a few sources, examples and steps: a dry run."""
+    corpus, fim, sft = recipe.corpus, recipe.fim, recipe.sft
+    row = min(sft.row_tokens, 1024)
+    steps = replace(
+        sft, row_tokens=row, loss_positions=256, rows_per_step=1, planned_tokens=4 * row, validate_every=2
+    )
+    return replace(
+        recipe,
+        base=replace(recipe.base, tiny=True),
+        corpus=replace(
+            corpus,
+            packages=corpus.packages[:1],
+            sdists=corpus.sdists[:1],
+            npm=corpus.npm[:1],
+            debian=corpus.debian[:1],
+            held_out=corpus.held_out[:1],
+            interpreter_library=False,
+            validation_share=0.2,
+        ),
+        fim=replace(
+            fim,
+            examples_per_shard=24,
+            shards=min(fim.shards, 1),
+            short_shards=min(fim.short_shards, 1),
+            pretrain_shards=min(fim.pretrain_shards, 1),
+            context_shards=min(fim.context_shards, 1),
+            context_examples_per_shard=12,
+            validation_examples=4,
+            languages={},
+        ),
+        pretrain=replace(steps, other_text_weight=1.0) if recipe.pretrain else None,
+        sft=steps,
+        preferences=replace(
+            recipe.preferences, shards=min(recipe.preferences.shards, 1), holes_per_shard=8, max_new_tokens=8
+        ),
+    )
 
 
 def _section(kind: type[Any], name: str, table: dict[str, Any]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,34 +88,50 @@ def _bars(figures: dict[str, Any], group: str) -> str:
         axes.set_ylim(0, 1)
         axes.legend(fontsize=8)
 
-    return _plot(draw)
+    figure = _figure(draw)
+    return _svg(figure) if figure else _NO_PLOTS
 
 
 def learning_curve(metrics: Path) -> str:
     """Loss on middles of the steps and of the validations, over tokens, as SVG."""
+    figure = _figure(lambda axes: _draw_curve(axes, metrics))
+    return _svg(figure) if figure else _NO_PLOTS
+
+
+def write_curve(metrics: Path, target: Path) -> None:
+    """The same as a PNG; nothing where matplotlib is not installed or there is nothing to draw."""
+    if not metrics.exists():
+        return
+    figure = _figure(lambda axes: _draw_curve(axes, metrics))
+    if figure:
+        figure.savefig(target, dpi=120)
+
+
+def _draw_curve(axes: Any, metrics: Path) -> None:
     events = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
-    steps = [e for e in events if e["event"] == "step"]
-    checks = [e for e in events if e["event"] == "validation"]
-
-    def draw(axes: Any) -> None:
-        axes.plot([e["tokens"] for e in steps], [e["middle_loss"] for e in steps], lw=0.8, label="training")
-        axes.plot(
-            [e["tokens"] for e in checks], [e["validation_loss"] for e in checks], "o-", label="validation"
-        )
-        axes.set_xlabel("tokens")
-        axes.set_ylabel("loss on middles (nats a token)")
-        axes.legend(fontsize=8)
-
-    return _plot(draw)
+    for kind, key, style in (("step", "middle_loss", "-"), ("validation", "validation_loss", "o-")):
+        part = [event for event in events if event["event"] == kind]
+        axes.plot([e["tokens"] for e in part], [e[key] for e in part], style, lw=0.8, label=kind)
+    axes.set_xlabel("tokens")
+    axes.set_ylabel("loss on middles (nats a token)")
+    axes.legend(fontsize=8)
 
 
-def _plot(draw: Any) -> str:
+_NO_PLOTS = "<p>No plots: matplotlib is not installed (extra <code>reports</code>).</p>"
+
+
+def _figure(draw: Callable[[Any], None]) -> Any:
+    """None where matplotlib is not installed."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        return "<p>No plots: matplotlib is not installed (extra <code>reports</code>).</p>"
+        return None
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     draw(figure.subplots())
+    return figure
+
+
+def _svg(figure: Any) -> str:
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg")
     return buffer.getvalue()[buffer.getvalue().index("<svg") :]

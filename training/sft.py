@@ -22,18 +22,26 @@ from training import model as models
 from training.checkpoints import Progress
 from training.machine import Machine
 from training.objective import Objective, inputs
+from training.progress import Meter
 from training.quantisation import served_weights
 from training.recipe import Recipe, RecipeError, Run, Sft
+from training.report import write_curve
 from training.shards import Example, RowStream, read_shard
 
 
 def train(recipe: Recipe, run: Run, minutes: float | None = None, device: str = "cpu") -> Progress:
     """Trains until the budget is spent; continues from the newest checkpoint where there is one."""
     session = Session(recipe, run, minutes, device)
-    while not session.is_over():
-        session.step()
+    meter = Meter("sft")
+    try:
+        while not session.is_over():
+            meter.show(session.step(), session.note())
+    finally:
+        meter.close()
     session.save()
     session.log.write(event="end", **asdict(session.progress))
+    if session.machine.is_main:
+        write_curve(run.metrics, run.root / "learning-curve.png")
     return session.progress
 
 
@@ -88,8 +96,16 @@ class Session:
         over = self._budget.share(self.progress) >= 1 or (self.run.root / "STOP").exists()
         return self.machine.agree(over)
 
-    def step(self) -> None:
-        """One optimiser step, and whatever is due after it: a line of metrics, validation, a checkpoint."""
+    def note(self) -> str:
+        """How it goes, in a few words."""
+        rate = self.settings.row_tokens * self.settings.rows_per_step / self._smooth["seconds"]
+        return f"step {self.progress.step}, middles {self._smooth['middle_loss']:.3f}, {rate:.0f} tokens/s"
+
+    def step(self) -> float:
+        """One optimiser step, and whatever is due after it: a line of metrics, validation, a checkpoint.
+
+        Returns the share of the budget that was spent when it began.
+        """
         settings, progress = self.settings, self.progress
         share = self._budget.share(progress)
         began = time.monotonic()
@@ -127,6 +143,7 @@ class Session:
         now = time.monotonic()
         progress.seconds += now - self._turn_began
         self._turn_began = now
+        return share
 
     def save(self) -> None:
         """A checkpoint, by the main process; the others wait."""
