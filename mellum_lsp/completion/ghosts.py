@@ -1,7 +1,8 @@
-"""The ghosts shown last: whoever types along one is answered with its rest, as it is, in microseconds.
+"""The ghosts shown last, and those to come: answered as they are, to whoever types along one too.
 
 A ghost that was judged once keeps its text to the end: it neither flickers nor changes its mind under the
-typing hands. Everything else that was generated is judged anew where it is found again (`recall`).
+typing hands, and its rest is an answer of microseconds. Everything else that was generated is judged anew
+where it is found again (`recall`).
 """
 
 from __future__ import annotations
@@ -10,20 +11,20 @@ import secrets
 from collections import deque
 from dataclasses import replace
 
-from mellum_lsp.completion.outcome import Outcome, TokenCounts
+from mellum_lsp.completion.outcome import Outcome, Source, TokenCounts
 from mellum_lsp.domain import Caret, Trigger
 
 _REMEMBERED = 8
 
 
 class Ghosts:
-    """Knows what was shown where; only the best item of every outcome."""
+    """Knows what is shown where; only the best item of every outcome."""
 
     def __init__(self) -> None:
         self._shown: deque[tuple[Caret, Outcome]] = deque(maxlen=_REMEMBERED)
 
-    def shown(self, caret: Caret, outcome: Outcome) -> None:
-        """The items of ``outcome`` are shown at ``caret``."""
+    def add(self, caret: Caret, outcome: Outcome) -> None:
+        """The items of ``outcome`` are shown at ``caret``, or would be."""
         if outcome.items:
             self._shown.appendleft((caret, outcome))
 
@@ -40,7 +41,8 @@ class Ghosts:
             if 0 <= typed < len(item.text) and _is_typed(item.text[:typed], origin, caret):
                 rest = replace(item, id=secrets.token_hex(8), text=item.text[typed:])
                 tokens = TokenCounts(prompt=outcome.tokens.prompt, reused=outcome.tokens.prompt)
-                return replace(outcome, items=(rest,), source="cache", tokens=tokens)
+                source: Source = "prefetch" if outcome.source == "prefetch" else "cache"
+                return replace(outcome, items=(rest,), source=source, tokens=tokens)
         return None
 
     def clear(self) -> None:

@@ -149,7 +149,7 @@ class Completer:
             if silence:
                 return self._silent(silence, begun)
             outcome = await self._generate(caret, settle_seconds, begun)
-        self._ghosts.shown(caret, outcome)
+        self._ghosts.add(caret, outcome)
         if caret.trigger is Trigger.INVOKED and outcome.items:
             outcome = await self._with_alternatives(caret, outcome, begun)
         return outcome
@@ -253,8 +253,12 @@ class Completer:
 
     def _keep(self, flight: Flight) -> None:
         """What a flight has brought answers for the model from now on."""
-        if entry := flight.entry():
-            self._cache.put(flight.anchor, entry)
+        entry = flight.entry()
+        if entry is None:
+            return
+        self._cache.put(flight.anchor, entry)
+        if flight.prefetch and flight.done and (outcome := self._recalled(flight.caret, time.perf_counter())):
+            self._ghosts.add(flight.caret, outcome)  # judged before anybody waits for it
 
     def _note_shown(self, caret: Caret, outcome: Outcome) -> None:
         for item in outcome.items:

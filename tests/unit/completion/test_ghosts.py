@@ -23,7 +23,7 @@ TEXT = "compute([1])"
 
 def ghosts_at(marked: str, text: str = TEXT, replaced: int = 0) -> Ghosts:
     ghosts = Ghosts()
-    ghosts.shown(
+    ghosts.add(
         caret_in(marked), Outcome((Item("id", text, replaced, 0.9),), "", tokens=TokenCounts(prompt=9))
     )
     return ghosts
@@ -64,7 +64,7 @@ def test_explicit_requests_and_other_documents_do_not_get_it() -> None:
 
 def test_the_newest_ghost_counts() -> None:
     ghosts = ghosts_at("x = $0\ny")
-    ghosts.shown(caret_in("x = $0\ny"), Outcome((Item("id", "compare(2)"),), ""))
+    ghosts.add(caret_in("x = $0\ny"), Outcome((Item("id", "compare(2)"),), ""))
     assert rest(ghosts, "x = comp$0\ny") == "are(2)"
     assert rest(ghosts, "x = compu$0\ny") == "te([1])"
 

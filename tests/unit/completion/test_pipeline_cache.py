@@ -13,7 +13,7 @@ from .pipeline_lab import Make, interactive, text_before
 class TestCache:
     async def test_an_entry_outlives_the_ghost_that_was_shown_of_it(self, make: Make) -> None:
         """Going back to before it, typing something else and then the same again."""
-        text = "return compute_the_sum_of(a, b)"
+        text = "turn compute_the_sum_of(a, b)"
         engine = ScriptedEngine(lambda request: text if text_before(request).endswith("    re") else "")
         completer = make(engine)
         assert (await completer.complete(caret_in("def add(a, b):\n    re$0\n"))).text == text
