@@ -102,8 +102,8 @@ def write_adapter(
     writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, recipe.lora.alpha)
     for key, (a, b) in sorted(pairs.items()):
         name = tensor_name(names, key)
-        writer.add_tensor(f"{name}.lora_a", a.numpy().astype(np.float32))
-        writer.add_tensor(f"{name}.lora_b", rotated(key, b.numpy().astype(np.float32), config))
+        writer.add_tensor(f"{name}.lora_a", a.numpy().astype(np.float16))
+        writer.add_tensor(f"{name}.lora_b", rotated(key, b.numpy().astype(np.float16), config))
     _finish(writer)
 
 
