@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from rapidfuzz import fuzz
-from rapidfuzz.distance import LCSseq
+from rapidfuzz.distance import Levenshtein
+
+_MOSTLY = 2 / 3
+"""Less alike is what any two pieces of one project's code are."""
 
 _SEARCHED = 4000
 """Characters around the place of acceptance that are searched: people edit near what they have accepted."""
@@ -12,10 +15,10 @@ _SEARCHED = 4000
 def kept_characters(accepted: str, document: str, offset: int) -> int:
     """How many characters of ``accepted``, inserted at ``offset`` of an earlier text, are in ``document``.
 
-    Whole where the text stands anywhere in the document; else the longest common subsequence with the place
-    near ``offset`` that is most like it. White space does not count: formatters change it. After the measures
-    "unchanged" and "mostly unchanged" of Ziegler et al., Productivity Assessment of Neural Code Completion
-    (2022).
+    Whole where the text stands anywhere in the document; else by the edit distance to the place near
+    ``offset`` that is most like it, none where that is too far. White space does not count: formatters change it. After
+    the measures "unchanged" and "mostly unchanged" of Ziegler et al., Productivity Assessment of Neural Code
+    Completion (2022).
     """
     wanted = "".join(accepted.split())
     if accepted in document:
@@ -27,8 +30,8 @@ def kept_characters(accepted: str, document: str, offset: int) -> int:
     place = fuzz.partial_ratio_alignment(wanted, near)
     if place is None:
         return 0
-    kept = int(LCSseq.similarity(wanted, near[place.dest_start : place.dest_end]))
-    return kept if 2 * kept >= len(wanted) else 0  # less than half is what any two pieces of code share
+    alike = Levenshtein.normalized_similarity(wanted, near[place.dest_start : place.dest_end])
+    return round(alike * len(wanted)) if alike >= _MOSTLY else 0
 
 
 def visible_characters(text: str) -> int:

@@ -11,16 +11,22 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from mellum_lsp.completion.outcome import Outcome
 from mellum_lsp.feedback.events import Event, Kind
 from mellum_lsp.feedback.inference import Ghost, Inferred, Watch
+from mellum_lsp.feedback.survival import kept_characters, visible_characters
 from mellum_lsp.lsp.positions import Encoding, characters_in
 
 log = logging.getLogger(__name__)
 
 REMEMBERED = 1000
+_LOOKED_AT_AGAIN = ((30.0, Kind.KEPT_30_S), (300.0, Kind.KEPT_5_MIN))
+"""After how many seconds an accepted suggestion's document is looked at again."""
+_TYPED_AT_ONCE = 200
+"""Characters typed by hand that are recorded as one event."""
 _ONCE = (Kind.SHOWN, Kind.ACCEPTED, Kind.DISMISSED)
 
 Record = Callable[[Event], None]
@@ -31,7 +37,9 @@ class _Suggestion:
     """One ghost, and what was recorded of it. ``id`` is that of its first item."""
 
     id: str
+    uri: str
     language: str
+    offset: int
     outcome: Outcome
     confidence: float
     happened: set[Kind] = field(default_factory=set)
@@ -48,12 +56,17 @@ class _Given:
 class Feedback:
     """One session's suggestions. ``record`` keeps events and must not block.
 
-    ``on_dismissed`` hears the id of an item that the user does not want.
+    ``on_dismissed`` hears the id of an item that the user does not want. ``text_of`` gives the text of an
+    open document, None where it is closed; ``later`` calls a function after some seconds.
     """
 
     def __init__(self, record: Record, now: Callable[[], float] = time.monotonic) -> None:
         self.enabled = True
         self.on_dismissed: Callable[[str], None] = lambda item_id: None
+        self.text_of: Callable[[str], str | None] = lambda uri: None
+        self.later: Callable[[float, Callable[[], None]], object] = lambda seconds, call: None
+        self._typed: dict[str, tuple[str, int]] = {}
+        """Characters typed in a document (by URI, with its language) and not recorded yet."""
         self._record = record
         self._now = now
         self._given: OrderedDict[str, _Given] = OrderedDict()
@@ -67,7 +80,8 @@ class Feedback:
         continued = self._follow(uri, ghost) if ghost else None
         for item in outcome.items:
             known = continued if ghost and item.id == ghost.suggestion else None
-            suggestion = known or _Suggestion(item.id, language, outcome, item.confidence)
+            offset = ghost.offset if ghost else 0
+            suggestion = known or _Suggestion(item.id, uri, language, offset, outcome, item.confidence)
             self._given[item.id] = _Given(item.text, suggestion)
         while len(self._given) > REMEMBERED:
             self._given.popitem(last=False)
@@ -82,10 +96,24 @@ class Feedback:
         if watch := self._watches.get(uri):
             self._infer(watch.change(text, self._now()))
 
+    def typed(self, uri: str, language: str, characters: int) -> None:
+        """So many characters were typed by hand in the document."""
+        characters += self._typed.get(uri, ("", 0))[1]
+        if characters:
+            self._typed[uri] = (language, characters)
+        if characters >= _TYPED_AT_ONCE:
+            self._record_typed(uri)
+
     def closed(self, uri: str) -> None:
         """The document is gone, and its ghost with it."""
         self.nothing_offered(uri)
         self._watches.pop(uri, None)
+        self._record_typed(uri)
+
+    def finish(self) -> None:
+        """The session ends: record what was not yet."""
+        for uri in list(self._typed):
+            self._record_typed(uri)
 
     # ---- what the client says
 
@@ -127,19 +155,37 @@ class Feedback:
             return
         suggestion.happened.add(kind)
         log.info("%s: %s", kind.value, suggestion.id)
-        if not self.enabled:
-            return
+        self._keep(self._event(kind, suggestion, len(text), text.count("\n") + 1))
+        if kind is Kind.ACCEPTED:
+            for seconds, looked_at in _LOOKED_AT_AGAIN:
+                self.later(seconds, partial(self._look_again, suggestion, text, looked_at))
+
+    def _look_again(self, suggestion: _Suggestion, accepted: str, kind: Kind) -> None:
+        """Record how much of what was accepted is still in its document, if that is still open."""
+        document, of = self.text_of(suggestion.uri), visible_characters(accepted)
+        if document is not None and of:
+            kept = kept_characters(accepted, document, suggestion.offset)
+            self._keep(replace(self._event(kind, suggestion, kept, 1), of_characters=of))
+
+    def _record_typed(self, uri: str) -> None:
+        language, characters = self._typed.pop(uri, ("", 0))
+        if characters:
+            self._keep(Event(Kind.TYPED, "", language, characters=characters))
+
+    def _event(self, kind: Kind, suggestion: _Suggestion, characters: int, lines: int) -> Event:
         outcome = suggestion.outcome
-        self._record(
-            Event(
-                kind=kind,
-                suggestion=suggestion.id,
-                language=suggestion.language,
-                model=outcome.model,
-                characters=len(text),
-                lines=text.count("\n") + 1,
-                probability=suggestion.confidence,
-                latency_ms=outcome.timings.total_ms,
-                source=outcome.source,
-            )
+        return Event(
+            kind=kind,
+            suggestion=suggestion.id,
+            language=suggestion.language,
+            model=outcome.model,
+            characters=characters,
+            lines=lines,
+            probability=suggestion.confidence,
+            latency_ms=outcome.timings.total_ms,
+            source=outcome.source,
         )
+
+    def _keep(self, event: Event) -> None:
+        if self.enabled:
+            self._record(event)

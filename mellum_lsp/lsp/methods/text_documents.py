@@ -7,6 +7,7 @@ from typing import Any
 
 from lsprotocol import types
 
+from mellum_lsp.feedback.keystrokes import typed_characters
 from mellum_lsp.lsp.session import Session
 
 log = logging.getLogger(__name__)
@@ -24,9 +25,16 @@ def did_change(session: Session, params: types.DidChangeTextDocumentParams) -> N
     document = session.documents.change(identifier.uri, identifier.version, params.content_changes)
     if document is None:
         return
+    by_hand = sum(typed_characters(change.text) for change in params.content_changes if _is_partial(change))
+    session.feedback.typed(document.uri, document.language, by_hand)
     session.changed(document)
     if path := session.path_of(document.uri):
         session.index_feed.changed(path, document)
+
+
+def _is_partial(change: types.TextDocumentContentChangeEvent) -> bool:
+    """A whole text tells nothing of what was typed."""
+    return isinstance(change, types.TextDocumentContentChangePartial)
 
 
 def did_save(session: Session, params: types.DidSaveTextDocumentParams) -> None:
