@@ -16,9 +16,9 @@ def kept_characters(accepted: str, document: str, offset: int) -> int:
     """How many characters of ``accepted``, inserted at ``offset`` of an earlier text, are in ``document``.
 
     Whole where the text stands anywhere in the document; else by the edit distance to the place near
-    ``offset`` that is most like it, none where that is too far. White space does not count: formatters change it. After
-    the measures "unchanged" and "mostly unchanged" of Ziegler et al., Productivity Assessment of Neural Code
-    Completion (2022).
+    ``offset`` that is most like it, none where that is too far. White space does not count: formatters change
+    it. After the measures "unchanged" and "mostly unchanged" of Ziegler et al., Productivity Assessment of
+    Neural Code Completion (2022).
     """
     wanted = "".join(accepted.split())
     if accepted in document:
