@@ -10,21 +10,26 @@ LONGEST_BLOCK = 6
 LONGEST_UNIT = 40
 
 _WORD = re.compile(r"\w")
+_ONLY_CLOSES = re.compile(r"\W*(?:end\w*|fi|done|esac)\W*")
 
 
 def repeated_lines(lines: Sequence[str]) -> int:
     """How many lines from the end only repeat what stands before them; 0 where none do.
 
     Three identical lines in a row are one line too often twice; a block of two or more lines once. Lines
-    without a letter or digit (brackets, rulers) repeat for good reasons.
+    without a letter or digit (brackets, rulers) and words that close blocks repeat for good reasons.
     """
-    if len(lines) >= IDENTICAL_LINES and _WORD.search(lines[-1]) and len(set(lines[-IDENTICAL_LINES:])) == 1:
+    if len(lines) >= IDENTICAL_LINES and _says(lines[-1]) and len(set(lines[-IDENTICAL_LINES:])) == 1:
         return IDENTICAL_LINES - 1
     for size in range(2, min(LONGEST_BLOCK, len(lines) // 2) + 1):
         block = lines[-size:]
-        if block == lines[-2 * size : -size] and len({line for line in block if _WORD.search(line)}) > 1:
+        if block == lines[-2 * size : -size] and len({line for line in block if _says(line)}) > 1:
             return size
     return 0
+
+
+def _says(line: str) -> bool:
+    return bool(_WORD.search(line)) and not _ONLY_CLOSES.fullmatch(line)
 
 
 def repeated_unit(line: str) -> int | None:

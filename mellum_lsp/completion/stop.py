@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from mellum_lsp.completion.fitting import is_unfinished
 from mellum_lsp.completion.lexing import CODE, Event
 from mellum_lsp.completion.lines import width
 from mellum_lsp.completion.nesting import Nesting, Turn
@@ -60,16 +61,21 @@ class StopPolicy:
     """Feed it the growing text of a generation: ``feed`` until it answers, ``finish`` at the model's end."""
 
     def __init__(self, caret: Caret, max_lines: int = DEFAULT_MAX_LINES) -> None:
+        self._caret = caret
         self._around: Surroundings = look(caret)
         self._max_lines = max_lines
         self._stop: Stop | None = None
         # All below describes the draft before the line that is still growing.
         self._nesting = Nesting(self._around)
+        self._enclosure_at_caret = self._nesting.innermost
+        self._text = ""
         self._line_start = 0
         self._lines: list[str] = []
         self._ends: list[int] = []
         """Where each of ``_lines`` ends, without trailing whitespace."""
         self._leading_blank_lines = 0
+        self._unfinished = (-1, False)
+        """How far the grammar was asked whether there must be more, and what it said."""
         self._searched = 0
         """How far the growing line was searched for units that repeat."""
         self._base: int | None = None
@@ -91,10 +97,14 @@ class StopPolicy:
         if around.on_blank_line:
             return
         line = self._code(around.line_before, first=True)
-        if opens_block(line, around.syntax) or self._in_expression(line.indentation):
+        opens = opens_block(line, around.syntax)
+        if around.syntax.word_blocks and not opens:
+            opens = is_unfinished("", self._caret)
+        if opens or self._in_expression(line.indentation):
             self._base, self._in_block = line.indentation, True
 
     def _advance(self, text: str, ended: bool) -> Stop | None:
+        self._text = text
         while self._stop is None:
             newline = text.find("\n", self._line_start)
             line_end = newline if newline >= 0 else len(text)
@@ -132,6 +142,8 @@ class StopPolicy:
         self._ends.append(self._content_end)
         if self._nesting.opened or self._nesting.in_own_string:
             return None
+        if self._around.syntax.word_blocks and self._is_unfinished():
+            return None
         return Stop(self._content_end, "blank line")
 
     def _before_line(self, line: str) -> Stop | None:
@@ -146,9 +158,19 @@ class StopPolicy:
         if not self._lines or self._after_preface or self._in_expression(indentation):
             return None
         base = self._base if self._base is not None else indentation
-        if continues(line, indentation, base, self._in_block, self._around.syntax):
+        if continues(line, indentation, base, self._in_block, self._around.syntax) or self._is_unfinished():
             return None
         return Stop(self._content_end, "statement")
+
+    def _is_unfinished(self) -> bool:
+        """Whether the language's grammar wants more behind the lines so far, however they are indented."""
+        if self._nesting.innermost is not self._enclosure_at_caret:
+            return False
+        end, unfinished = self._unfinished
+        if end != self._content_end:
+            unfinished = is_unfinished(self._text[: self._content_end], self._caret)
+            self._unfinished = self._content_end, unfinished
+        return unfinished
 
     def _inside_line(self, line: str, whole: bool) -> Stop | None:
         """What ends the draft within a line; of several things the one that is seen first.
@@ -214,14 +236,17 @@ class StopPolicy:
             return False
         if enclosure.closer == "}" and not self._around.syntax.colon_blocks:
             return False
-        return enclosure.on_caret_line or indentation > enclosure.indentation
+        if enclosure.on_caret_line:
+            return True
+        # Where words close blocks, one may lie in between without a bracket of its own.
+        return not self._around.syntax.word_blocks and indentation > enclosure.indentation
 
     def _take(self, line: str, full: str) -> Stop | None:
         """Enter a whole line with content into the record; perhaps the draft is over behind it."""
         around = self._around
         first = self._line_start == 0
         self._searched = 0
-        if self._is_next_line(full):
+        if self._is_next_line(full) and not self._nesting.opened:
             return Stop(self._content_end, "next line")
         self._lines.append(full.strip())
         self._ends.append(self._line_start + len(line.rstrip()))

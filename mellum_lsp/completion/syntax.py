@@ -21,6 +21,7 @@ class Syntax:
     ``colon_blocks``: a line that ends with ``:`` opens a block, any other line is a statement by itself.
     ``braces``: blocks stand in ``{}``; ``;`` ends a statement; an operator at a line's end continues it.
     ``word_blocks``: words close blocks (``end``, ``fi``); what opens them, the language's grammar knows.
+    ``empty_statement``: what a block must at least hold.
     """
 
     line_comments: tuple[str, ...] = ()
@@ -38,6 +39,7 @@ class Syntax:
     colon_blocks: bool = False
     braces: bool = False
     word_blocks: tuple[str, ...] = ()
+    empty_statement: str = ""
     brackets: bool = field(default=True)
 
 
@@ -92,6 +94,7 @@ SHELL = Syntax(
     spaced_comments=True,
     lone_closers=")",
     word_blocks=("fi", "done", "esac", "}"),
+    empty_statement=":",
 )
 RUBY = Syntax(
     line_comments=("#",),
