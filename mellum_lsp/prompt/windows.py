@@ -39,6 +39,9 @@ _MOST_GUESSES = 5
 _WORD_CHARACTERS = re.compile(r"\w*")
 _LONGEST_WORD = 48
 _ZERO_WIDTH_JOINER = "\u200d"
+_MODIFIERS = re.compile("[\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")
+"""Tones of skin, and the tags that make the flags of regions."""
+_FLAG_LETTER = re.compile("[\U0001f1e6-\U0001f1ff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,8 @@ def cut(text: str, offset: int, geometry: Geometry) -> Window:
         end = newline + 1
     if geometry.suffix_characters is not None:
         end = min(end, behind + geometry.suffix_characters)
+        while end > behind and _continues_character(text, end):
+            end -= 1
     return Window(text[start:offset], text[behind:end], closers, start_line)
 
 
@@ -125,14 +130,12 @@ def longest_tail(text: str, start: int, end: int, tokens: int, count: Count) -> 
     begin = end - _longest(range(longest + 1), tokens, lambda length: count(text[end - length : end]))
     if begin == start:
         return begin
-    while begin < end and _continues_character(text, begin):
-        begin += 1
     if begin > 0 and _is_word(text[begin - 1]):
         word = _WORD_CHARACTERS.match(text, begin, begin + _LONGEST_WORD)
         if word and word.end() < min(begin + _LONGEST_WORD, end):
             begin = word.end()
     # A tail of a tail may, in rare tokenisations, have more tokens than the tail.
-    while begin < end and count(text[begin:end]) > tokens:
+    while begin < end and (_continues_character(text, begin) or count(text[begin:end]) > tokens):
         begin += 1
     return begin
 
@@ -228,15 +231,27 @@ def _longest_index(lengths: Sequence[int], tokens: int, measure: Callable[[int],
 
 
 def _continues_character(text: str, offset: int) -> bool:
-    """Whether what the reader sees as one character (an emoji with its modifiers) runs across ``offset``."""
+    """Whether what the reader sees as one character runs across ``offset``.
+
+    After the rules for grapheme clusters of Unicode Standard Annex 29, but for Hangul in its parts.
+    """
     if offset <= 0 or offset >= len(text) or text[offset].isascii():
         return False
     return (
         text[offset] == _ZERO_WIDTH_JOINER
         or text[offset - 1] == _ZERO_WIDTH_JOINER
         or unicodedata.category(text[offset]) in ("Mn", "Mc", "Me")
-        or "\U0001f3fb" <= text[offset] <= "\U0001f3ff"
+        or _MODIFIERS.match(text, offset) is not None
+        or len(_flags_before(text, offset)) % 2 == 1 == len(_FLAG_LETTER.findall(text[offset]))
     )
+
+
+def _flags_before(text: str, offset: int) -> str:
+    """The letters of flags directly in front of ``offset``; two make a flag."""
+    start = offset
+    while start > 0 and _FLAG_LETTER.match(text[start - 1]):
+        start -= 1
+    return text[start:offset]
 
 
 def _is_word(character: str) -> bool:

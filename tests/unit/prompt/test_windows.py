@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from itertools import accumulate
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mellum_lsp.prompt.windows import (
@@ -21,6 +22,25 @@ from mellum_lsp.prompt.windows import (
 
 from .carets import COUNTS, caret_in, four_characters, jumpy, one_per_character, typed, words
 
+CHARACTERS = st.sampled_from(
+    [
+        "a",
+        "_",
+        " ",
+        "\n",
+        ")",
+        "é",
+        "e\u0301",
+        "中",
+        "👍🏽",
+        "👨‍👩‍👧",
+        "🇩🇪",
+        "🇫🇷",
+        "1\ufe0f\u20e3",
+        "🏴\U000e0067\U000e007f",
+    ]
+)
+"""What a reader sees as one character, of one code point or several."""
 CODE = st.text(st.sampled_from("ab_ 1\n\n()[]{}\"'`.,=é😀"), max_size=200)
 counts = st.sampled_from([*COUNTS, jumpy])
 
@@ -215,6 +235,21 @@ class TestLongLines:
     def test_nothing_is_lost_where_all_fits(self) -> None:
         assert longest_tail("abc def", 0, 7, 7, one_per_character) == 0
         assert longest_head("abc def", 0, 7, 7, one_per_character) == 7
+
+    @settings(max_examples=300)
+    @given(st.lists(CHARACTERS, max_size=60), st.data(), st.integers(0, 30), st.integers(0, 20), counts)
+    def test_no_window_begins_or_ends_inside_a_character(
+        self, characters, data, prefix_tokens, suffix_tokens, count
+    ) -> None:  # type: ignore[no-untyped-def]
+        """Also where the caret has moved since the window was fitted."""
+        text = "".join(characters)
+        between = list(accumulate(map(len, characters), initial=0))
+        fitted_at, offset = data.draw(st.sampled_from(between)), data.draw(st.sampled_from(between))
+        geometry = fit(text, fitted_at, prefix_tokens, suffix_tokens, count)
+        for caret in (fitted_at, offset):
+            window = cut(text, caret, geometry)
+            assert caret - len(window.prefix) in between
+            assert caret + len(window.closers) + len(window.suffix) in between
 
     def test_a_character_made_of_several_is_never_cut_in_two(self) -> None:
         family = "👨‍👩‍👧"
