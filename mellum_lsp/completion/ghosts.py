@@ -11,14 +11,14 @@ import secrets
 from collections import deque
 from dataclasses import replace
 
-from mellum_lsp.completion.outcome import Outcome, Source, TokenCounts
+from mellum_lsp.completion.outcome import Item, Outcome, TokenCounts
 from mellum_lsp.domain import Caret, Trigger
 
 _REMEMBERED = 8
 
 
 class Ghosts:
-    """Knows what is shown where; only the best item of every outcome."""
+    """Knows what is shown where."""
 
     def __init__(self) -> None:
         self._shown: deque[tuple[Caret, Outcome]] = deque(maxlen=_REMEMBERED)
@@ -36,13 +36,12 @@ class Ghosts:
         if caret.trigger is Trigger.INVOKED:
             return None
         for origin, outcome in self._shown:
-            item = outcome.items[0]
-            typed = caret.offset - origin.offset
-            if 0 <= typed < len(item.text) and _is_typed(item.text[:typed], origin, caret):
-                rest = replace(item, id=secrets.token_hex(8), text=item.text[typed:])
-                tokens = TokenCounts(prompt=outcome.tokens.prompt, reused=outcome.tokens.prompt)
-                source: Source = "prefetch" if outcome.source == "prefetch" else "cache"
-                return replace(outcome, items=(rest,), source=source, tokens=tokens)
+            typed = caret.text[origin.offset : caret.offset]
+            if caret.offset < origin.offset or not _is_typed(typed, origin, caret):
+                continue
+            for item in outcome.items if typed else outcome.items[:1]:
+                if item.text.startswith(typed) and item.text != typed:
+                    return _rest(outcome, item, len(typed))
         return None
 
     def clear(self) -> None:
@@ -56,7 +55,18 @@ def _is_typed(typed: str, origin: Caret, caret: Caret) -> bool:
     return (
         (caret.document, caret.path) == (origin.document, origin.path)
         and len(caret.text) == len(origin.text) + len(typed)
-        and caret.text.startswith(typed, begin)
         and caret.text[:begin] == origin.text[:begin]
         and caret.text[caret.offset :] == origin.text[begin:]
+    )
+
+
+def _rest(outcome: Outcome, item: Item, typed: int) -> Outcome:
+    rest = replace(item, id=secrets.token_hex(8), text=item.text[typed:])
+    prompt = outcome.tokens.prompt
+    return replace(
+        outcome,
+        items=(rest,),
+        confidence=item.confidence,
+        source="prefetch" if outcome.source == "prefetch" else "cache",
+        tokens=TokenCounts(prompt=prompt, reused=prompt),
     )

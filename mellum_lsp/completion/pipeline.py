@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import time
 from dataclasses import replace
 
 from mellum_lsp.completion import reasons
+from mellum_lsp.completion.answer import cut_off, flown, item_of, recalled, silent, since
 from mellum_lsp.completion.cache import GenerationCache
 from mellum_lsp.completion.candidates import distinct, other_candidates
 from mellum_lsp.completion.explain import explanation_of, silent_explanation
@@ -21,21 +21,12 @@ from mellum_lsp.completion.flights import Flights
 from mellum_lsp.completion.ghosts import Ghosts
 from mellum_lsp.completion.judge import Judge, Verdict, threshold_for
 from mellum_lsp.completion.loading import Loading, OnError
-from mellum_lsp.completion.outcome import (
-    Explanation,
-    GateReport,
-    Item,
-    Outcome,
-    Source,
-    Step,
-    Timings,
-    TokenCounts,
-)
+from mellum_lsp.completion.outcome import Explanation, Outcome, Timings
 from mellum_lsp.completion.plans import Planner
 from mellum_lsp.completion.prefetch import Prefetch
 from mellum_lsp.completion.recall import recall
+from mellum_lsp.completion.refusal import refuse, refuse_place
 from mellum_lsp.completion.rejections import Rejections
-from mellum_lsp.completion.rules import UnwantedPlace
 from mellum_lsp.completion.settings import CompletionSettings
 from mellum_lsp.domain import Caret, Trigger
 from mellum_lsp.engine.interface import Engine, EngineError
@@ -79,29 +70,25 @@ class Completer:
         try:
             outcome = await self._complete(caret, settle_seconds, begun)
         except EngineError as error:
-            outcome = self._silent(self._loading.failed(error), begun)
+            outcome = silent(self._loading.failed(error), self._model, begun)
         except Exception:
             log.exception("a completion failed; the next one starts afresh")
-            outcome = self._silent(reasons.BUG, begun)
+            outcome = silent(reasons.BUG, self._model, begun)
         self._note_shown(caret, outcome)
         return outcome
 
     async def explain(self, caret: Caret) -> Explanation:
         """How a completion at ``caret`` comes about: generated now, with the full plan, never cached."""
-        begun = time.perf_counter()
+        begun, threshold = time.perf_counter(), threshold_for(caret, self._settings)
         silence = self._refuse(caret) or await self._loading.wait(None)
-        threshold = threshold_for(caret, self._settings)
         if silence:
-            return silent_explanation(silence, threshold, self._model, _since(begun))
+            return silent_explanation(silence, threshold, self._model, since(begun))
         flight = self._flights.begin(caret, threshold, self._settings, patient=True, private=True)
         try:
-            verdict = await self._flights.verdict(flight, Judge(caret, self._settings))
+            verdict = await self._verdict(flight, caret) or self._cut_off(caret)
         except EngineError as error:
-            silence = self._loading.failed(error)
-            return silent_explanation(silence, threshold, self._model, _since(begun))
-        await flight.landed()  # only now the engine's own counts are complete
-        verdict = self._unless_dismissed(caret, verdict) if verdict else self._cut_off(caret)
-        return explanation_of(flight, verdict, self._model, _since(begun))
+            return silent_explanation(self._loading.failed(error), threshold, self._model, since(begun))
+        return explanation_of(flight, verdict, self._model, since(begun))
 
     async def warm(self, caret: Caret) -> None:
         """Load the model and evaluate the planned prompt in the background, any request first.
@@ -138,49 +125,33 @@ class Completer:
     # ---- the way of a request
 
     async def _complete(self, caret: Caret, settle_seconds: float, begun: float) -> Outcome:
-        silence = self._refuse(caret) or self._refuse_place(caret)
+        silence = self._refuse(caret) or refuse_place(caret, self._settings)
         if silence:
-            return self._silent(silence, begun)
+            return silent(silence, self._model, begun)
         if rest := self._ghosts.rest_at(caret):
-            return replace(rest, timings=Timings(total_ms=_since(begun)))
-        outcome = self._recalled(caret, begun)
+            return replace(rest, timings=Timings(total_ms=since(begun)))
+        invoked = caret.trigger is Trigger.INVOKED
+        outcome = self._recall(caret, begun)
         if outcome is None:
-            silence = await self._loading.wait(self._patience(caret))
+            silence = await self._loading.wait(None if invoked else self._settings.loading_patience_ms / 1000)
             if silence:
-                return self._silent(silence, begun)
+                return silent(silence, self._model, begun)
             outcome = await self._generate(caret, settle_seconds, begun)
+        if invoked and outcome.items:
+            outcome = await self._with_candidates(caret, outcome, begun)
         self._ghosts.add(caret, outcome)
-        if caret.trigger is Trigger.INVOKED and outcome.items:
-            outcome = await self._with_alternatives(caret, outcome, begun)
         return outcome
 
     def _refuse(self, caret: Caret) -> reasons.Reason | None:
-        if self._closed:
-            return reasons.SHUTTING_DOWN
-        if not self._settings.enabled:
-            return reasons.DISABLED
-        if not self._settings.serves(caret.language):
-            return reasons.disabled_language(caret.language)
-        return None
+        return reasons.SHUTTING_DOWN if self._closed else refuse(caret, self._settings)
 
-    def _refuse_place(self, caret: Caret) -> reasons.Reason | None:
-        """What a rule would reject whatever the model says, before the model is asked."""
-        if caret.trigger is Trigger.INVOKED:
-            return None
-        return UnwantedPlace(self._settings.mid_word, self._settings.suppress_in).refuse(caret)
-
-    def _recalled(self, caret: Caret, begun: float) -> Outcome | None:
+    def _recall(self, caret: Caret, begun: float) -> Outcome | None:
         """An answer from an earlier generation."""
         known = recall(self._cache, caret, self._settings, lambda: self._planner.knows_more(caret))
         if known is None:
             return None
-        entry = known.entry
-        return replace(
-            self._judged(caret, known.verdict, "prefetch" if entry.prefetched else "cache"),
-            timings=Timings(total_ms=_since(begun)),
-            tokens=TokenCounts(prompt=entry.prompt_tokens, reused=entry.prompt_tokens),
-            chunks=entry.chunks,
-        )
+        verdict = self._rejections.filter(caret, known.verdict)
+        return recalled(known.entry, verdict, self._model, begun)
 
     async def _generate(self, caret: Caret, settle_seconds: float, begun: float) -> Outcome:
         """An answer from a running generation that leads to the caret, else from a new one."""
@@ -189,65 +160,37 @@ class Completer:
             await asyncio.sleep(settle_seconds)
         if joined := self._flights.leading_to(caret, threshold):
             flight, typed = joined
-            verdict = await self._flights.verdict(flight, Judge(caret, self._settings, typed), typed)
-            if verdict and not (typed and verdict.reason):
-                return self._flown(caret, flight, verdict, "stream", begun)
+            known = await self._verdict(flight, caret, typed)
+            if known and not (typed and known.reason):
+                return flown(flight, known, "stream", self._model, begun)
             # The model thought otherwise, was interrupted, or has nothing to show from here: ask it anew.
         patient = caret.trigger is Trigger.INVOKED
         flight = self._flights.begin(caret, threshold, self._settings, patient=patient)
-        verdict = await self._flights.verdict(flight, Judge(caret, self._settings))
-        return self._flown(caret, flight, verdict or self._cut_off(caret), flight.source, begun)
+        verdict = await self._verdict(flight, caret) or self._cut_off(caret)
+        return flown(flight, verdict, flight.source, self._model, begun)
 
-    async def _with_alternatives(self, caret: Caret, outcome: Outcome, begun: float) -> Outcome:
-        """The outcome with other candidates behind its item, each of them different."""
-        others = await other_candidates(self._flights, self._cache, caret, self._settings)
-        items = distinct([outcome.items[0], *map(_item, others)])
-        return replace(outcome, items=items, timings=replace(outcome.timings, total_ms=_since(begun)))
-
-    def _patience(self, caret: Caret) -> float | None:
-        """How long to wait for a model that loads, in seconds; None for as long as it takes."""
-        return None if caret.trigger is Trigger.INVOKED else self._settings.loading_patience_ms / 1000
-
-    # ---- the answer
-
-    @property
-    def _model(self) -> str:
-        return self._engine.info.name if self._engine.info else ""
-
-    def _flown(self, caret: Caret, flight: Flight, verdict: Verdict, source: Source, begun: float) -> Outcome:
-        """The outcome of a flight that has just brought its verdict."""
+    async def _verdict(self, flight: Flight, caret: Caret, typed: str = "") -> Verdict | None:
+        """What is to be shown at ``caret`` of the flight's text; None where it does not lead there."""
+        verdict = await self._flights.verdict(flight, Judge(caret, self._settings, typed), typed)
+        if verdict is None:
+            return None
         self._loading.served()
-        planned = flight.planned
-        retrieval_ms = planned.retrieval_ms if planned and source != "stream" else 0.0
-        return replace(
-            self._judged(caret, verdict, source),
-            timings=flight.timings(_since(begun), retrieval_ms),
-            tokens=flight.tokens(),
-            chunks=planned.plan.chunks if planned else (),
-        )
-
-    def _judged(self, caret: Caret, verdict: Verdict, source: Source) -> Outcome:
-        verdict = self._unless_dismissed(caret, verdict)
-        if verdict.reason:
-            return Outcome((), str(verdict.reason), self._model, source=source)
-        return Outcome((_item(verdict),), "", self._model, confidence=verdict.probability, source=source)
-
-    def _unless_dismissed(self, caret: Caret, verdict: Verdict) -> Verdict:
-        """Silence in place of what the user has refused here a moment ago, unless asked for explicitly."""
-        if verdict.reason or caret.trigger is Trigger.INVOKED:
-            return verdict
-        if not self._rejections.hides(caret, verdict.text):
-            return verdict
-        step = Step("dismissed before", verdict.text, "")
-        return replace(verdict, text="", reason=reasons.DISMISSED_BEFORE, steps=(*verdict.steps, step))
+        return self._rejections.filter(caret, verdict)
 
     def _cut_off(self, caret: Caret) -> Verdict:
         """For a generation that was ended from outside: something newer came, or the server ends."""
         reason = reasons.SHUTTING_DOWN if self._closed else reasons.SUPERSEDED
-        return Verdict("", 0, reason, GateReport(0.0, threshold_for(caret, self._settings)), ())
+        return cut_off(reason, threshold_for(caret, self._settings))
 
-    def _silent(self, reason: reasons.Reason, begun: float) -> Outcome:
-        return Outcome((), str(reason), self._model, Timings(total_ms=_since(begun)))
+    async def _with_candidates(self, caret: Caret, outcome: Outcome, begun: float) -> Outcome:
+        """The outcome with other candidates behind its item, each of them different."""
+        others = await other_candidates(self._flights, self._cache, caret, self._settings)
+        items = distinct([outcome.items[0], *map(item_of, others)])
+        return replace(outcome, items=items, timings=replace(outcome.timings, total_ms=since(begun)))
+
+    @property
+    def _model(self) -> str:
+        return self._engine.info.name if self._engine.info else ""
 
     # ---- what comes of an answer
 
@@ -257,13 +200,15 @@ class Completer:
         if entry is None:
             return
         self._cache.put(flight.anchor, entry)
-        if flight.prefetch and flight.done and (outcome := self._recalled(flight.caret, time.perf_counter())):
+        if flight.prefetch and flight.done and (outcome := self._recall(flight.caret, time.perf_counter())):
             self._ghosts.add(flight.caret, outcome)  # judged before anybody waits for it
 
     def _note_shown(self, caret: Caret, outcome: Outcome) -> None:
         for item in outcome.items:
             self._rejections.offered(item.id, caret, item.text)
-        likely = outcome.confidence >= self._settings.gate
+        likely = outcome.confidence >= threshold_for(
+            replace(caret, trigger=Trigger.AUTOMATIC), self._settings
+        )
         if outcome.items and likely and self._settings.prefetch:
             self._prefetch.shown(caret, outcome.items[0], self._settings.prefetch_delay_ms / 1000)
         else:
@@ -271,18 +216,9 @@ class Completer:
 
     def _begin_prefetch(self, target: Caret) -> Flight | None:
         """Generate at ``target`` in the background: only if nobody needs the engine, and it is not known."""
-        if not self._flights.idle or self._refuse(target) or self._refuse_place(target):
+        settings = self._settings
+        if not self._flights.idle or self._refuse(target) or refuse_place(target, settings):
             return None
-        if self._planner.current(target) is None or self._recalled(target, 0.0):
+        if self._planner.current(target) is None or self._recall(target, time.perf_counter()):
             return None
-        return self._flights.begin(
-            target, threshold_for(target, self._settings), self._settings, prefetch=True
-        )
-
-
-def _item(verdict: Verdict) -> Item:
-    return Item(secrets.token_hex(8), verdict.text, verdict.replace_after, verdict.probability)
-
-
-def _since(begun: float) -> float:
-    return (time.perf_counter() - begun) * 1000
+        return self._flights.begin(target, threshold_for(target, settings), settings, prefetch=True)

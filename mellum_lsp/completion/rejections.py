@@ -6,11 +6,14 @@ import re
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rapidfuzz.distance import LCSseq
 
-from mellum_lsp.domain import Caret
+from mellum_lsp.completion.judge import Verdict
+from mellum_lsp.completion.outcome import Step
+from mellum_lsp.completion.reasons import DISMISSED_BEFORE
+from mellum_lsp.domain import Caret, Trigger
 
 HIDDEN_SECONDS = 30.0
 CONTAINED_SHARE = 0.8
@@ -71,6 +74,13 @@ class Rejections:
         """The user does not want the item; one that is not known (any more) is ignored."""
         if offer := self._offers.get(item_id):
             self._refused.append((self._now(), offer))
+
+    def filter(self, caret: Caret, verdict: Verdict) -> Verdict:
+        """``verdict``, or silence in place of what was dismissed here a moment ago, unless asked for."""
+        if verdict.reason or caret.trigger is Trigger.INVOKED or not self.hides(caret, verdict.text):
+            return verdict
+        step = Step("dismissed before", verdict.text, "")
+        return replace(verdict, text="", reason=DISMISSED_BEFORE, steps=(*verdict.steps, step))
 
     def hides(self, caret: Caret, text: str) -> bool:
         """Whether ``text`` equals, or is mostly contained in, what was dismissed here a moment ago."""

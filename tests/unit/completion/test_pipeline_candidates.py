@@ -63,12 +63,13 @@ async def test_a_failing_candidate_costs_only_itself(make: Make) -> None:
 
 
 async def test_typing_along_any_of_them_needs_no_model(make: Make) -> None:
+    """However unsure the model is of it: the user has chosen."""
     engine = ScriptedEngine(says)
-    completer = make(engine, gate=0.1)
+    completer = make(engine, gate=0.9)
     await completer.complete(ASKED)
     asked = len(interactive(engine))
     outcome = await completer.complete(caret_in("def add(a, b):\n    pri$0\n"))
-    assert (outcome.text, outcome.cached) == ("nt(a, b)", True)
+    assert (outcome.text, outcome.cached, round(outcome.confidence, 2)) == ("nt(a, b)", True, 0.2)
     assert len(interactive(engine)) == asked
 
 
