@@ -14,11 +14,13 @@ class Draft:
     """Text that would be put at the caret in place of the ``replace_after`` characters behind it.
 
     ``typed`` is what the user already typed of the same generation: the draft is the rest of a suggestion.
+    ``cut``: it ends where somebody stopped trusting it, not where the model's statement does.
     """
 
     text: str
     replace_after: int = 0
     typed: str = ""
+    cut: bool = False
 
     def with_text(self, text: str) -> Draft:
         return replace(self, text=text)

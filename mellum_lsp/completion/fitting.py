@@ -25,6 +25,14 @@ def is_unfinished(text: str, caret: Caret) -> bool:
     return not fits(text, caret) and fits_begun(text, caret)
 
 
+_VALUE = " x"
+_BEHIND = {
+    "colon": (":", _VALUE, f"{_VALUE}:", "():"),
+    "brace": (";", " {}", f"{_VALUE};", f"\n{_VALUE};", "() {}", f"{_VALUE} {{}}", f": {_VALUE},"),
+}
+"""What may have been left out behind the last word, likeliest first: a header's end, a value, both."""
+
+
 def _endings(text: str, caret: Caret) -> Iterator[str]:
     """All that a text may only have left out at its end, likeliest first."""
     around = look(caret)
@@ -33,11 +41,13 @@ def _endings(text: str, caret: Caret) -> Iterator[str]:
     yield closing
     if around.mid_line:
         return
-    if around.syntax.braces:
-        yield f"{closing};"
-        yield f"{closing}\nx;"
-    if around.syntax.braces or nesting.innermost:
+    syntax = around.syntax
+    if syntax.braces or nesting.innermost:
         yield f"{closing},"
-    for word in around.syntax.word_blocks:
-        yield f"\n{around.syntax.empty_statement}\n{word}{closing}"
-        yield f"\n{around.syntax.empty_statement}\n{word}\n{word}{closing}"
+    for ending in _BEHIND["colon"] if syntax.colon_blocks else _BEHIND["brace"] if syntax.braces else ():
+        yield closing + ending
+    if closing:
+        yield _VALUE + closing
+    for word in syntax.word_blocks:
+        yield f"\n{syntax.empty_statement}\n{word}{closing}"
+        yield f"\n{syntax.empty_statement}\n{word}\n{word}{closing}"

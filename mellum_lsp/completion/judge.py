@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 from mellum_lsp.completion import reasons
 from mellum_lsp.completion.draft import Draft, Rejected
-from mellum_lsp.completion.gate import gate, is_decided
+from mellum_lsp.completion.gate import gate, is_decided, joint
 from mellum_lsp.completion.generated import Generated
 from mellum_lsp.completion.outcome import GateReport, Step
 from mellum_lsp.completion.rules import policy, rule_name
 from mellum_lsp.completion.settings import CompletionSettings
 from mellum_lsp.completion.stop import Stop, StopPolicy, Why
+from mellum_lsp.completion.surroundings import look
+from mellum_lsp.completion.thresholds import Form, Thresholds, form_of
 from mellum_lsp.domain import Caret, Trigger
 
 _FINISHED = ("end", "length", "probability")
@@ -30,7 +32,7 @@ _WHY_EMPTY: dict[Why, reasons.Reason] = {
 class Verdict:
     """``text`` in place of ``replace_after`` characters, or ``reason`` why not; ``steps`` say how it came.
 
-    ``probability`` is the joint one of what is shown.
+    ``probability`` is the joint one of what is shown, ``form`` what kind of completion it is.
     """
 
     text: str
@@ -38,15 +40,23 @@ class Verdict:
     reason: reasons.Reason | None
     gate: GateReport
     steps: tuple[Step, ...]
+    form: Form = Form.LINE
 
     @property
     def probability(self) -> float:
         return 0.0 if self.reason else self.gate.probability
 
 
+def thresholds_for(caret: Caret, settings: CompletionSettings) -> Thresholds:
+    """The joint probability that drafts must keep; asked explicitly, none."""
+    if caret.trigger is Trigger.INVOKED:
+        return Thresholds.flat(0.0)
+    return settings.thresholds or Thresholds.flat(settings.gate)
+
+
 def threshold_for(caret: Caret, settings: CompletionSettings) -> float:
-    """The joint probability that a draft must keep; asked explicitly, none."""
-    return 0.0 if caret.trigger is Trigger.INVOKED else settings.gate
+    """The joint probability under which no draft at ``caret`` would be shown, whatever its form."""
+    return thresholds_for(caret, settings).lowest(look(caret))
 
 
 class Judge:
@@ -62,12 +72,13 @@ class Judge:
         self._caret = caret
         self._settings = settings
         self._typed = typed
-        self._threshold = threshold_for(caret, settings)
+        self._thresholds = thresholds_for(caret, settings)
+        self._lowest = self._thresholds.lowest(look(caret))
         self._policy = StopPolicy(caret, settings.max_lines)
 
     def is_ready(self, rest: Generated, end: Stop | None) -> bool:
         """Whether more tokens would not change the verdict."""
-        return self._end(rest, end) is not None or rest.stop in _FINISHED or is_decided(rest, self._threshold)
+        return self._end(rest, end) is not None or rest.stop in _FINISHED or is_decided(rest, self._lowest)
 
     def _end(self, rest: Generated, end: Stop | None) -> Stop | None:
         if end and end.length > len(self._typed):
@@ -79,22 +90,35 @@ class Judge:
         raw = rest.text
         stop = self._end(rest, end) or self._policy.finish(raw)
         steps = [Step(f"stop: {stop.why}", raw, raw[: stop.length])]
-        gated = gate(rest, stop.length, self._caret, self._threshold)
-        report = GateReport(gated.probability, self._threshold)
+        broken_off = rest.stop == "length" and stop.length == len(raw)
+        gated = gate(rest, stop.length, self._caret, self._thresholds, self._typed, not broken_off)
+        report = GateReport(gated.probability, gated.threshold)
         text = raw[: gated.length]
         steps.append(Step("gate", raw[: stop.length], text))
         if not text.strip():
-            return Verdict("", 0, _why_empty(raw, stop, gated.probability), report, tuple(steps))
-        draft = Draft(text, typed=self._typed)
+            return Verdict("", 0, _why_empty(raw, stop, gated.probability), report, tuple(steps), gated.form)
+        draft = Draft(text, typed=self._typed, cut=gated.length < stop.length)
         for rule in policy(self._settings, self._caret.trigger):
             result = rule(draft, self._caret)
             if isinstance(result, Rejected):
                 steps.append(Step(rule_name(rule), draft.text, ""))
-                return Verdict("", 0, result.reason, report, tuple(steps))
+                return Verdict("", 0, result.reason, report, tuple(steps), gated.form)
             if result.text != draft.text or result.replace_after != draft.replace_after:
                 steps.append(Step(rule_name(rule), draft.text, result.text))
             draft = result
-        return Verdict(draft.text, draft.replace_after, None, report, tuple(steps))
+        report = GateReport(joint(rest, _length_in(raw, draft.text)), gated.threshold)
+        form = form_of(self._typed + draft.text, look(self._caret))
+        return Verdict(draft.text, draft.replace_after, None, report, tuple(steps), form)
+
+
+def _length_in(raw: str, text: str) -> int:
+    """How much of the generation is shown by ``text``: rules only shorten and change white space."""
+    left = sum(not character.isspace() for character in text)
+    for length, character in enumerate(raw):
+        if not left:
+            return length
+        left -= not character.isspace()
+    return len(raw)
 
 
 def _why_empty(raw: str, stop: Stop, probability: float) -> reasons.Reason:

@@ -5,19 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from mellum_lsp.completion.thresholds import Thresholds
+
 
 @dataclass(frozen=True, slots=True)
 class CompletionSettings:
     """Immutable; `Completer.update_settings` takes a new one at any time.
 
     ``gate`` is the joint probability that every shown draft must keep: the product of the probabilities of
-    its tokens. It trades silence for truth. At 0.7 about two of three drafts shown by Mellum are right to the
-    last character (nine of ten above 0.9, one in three at 0.4). A small model is less sure of itself at the
-    same quality: for it a lower gate shows much more at little cost. 0 shows everything.
+    its tokens. It trades silence for truth; 0 shows everything. ``thresholds``, where there are any, count in
+    its place: they differ by the form of a completion and are calibrated for a model.
     """
 
     enabled: bool = True
     gate: float = 0.5
+    thresholds: Thresholds | None = None
     max_lines: int = 12
     """A draft never has more lines than this."""
     max_tokens: int = 160

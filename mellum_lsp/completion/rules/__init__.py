@@ -18,6 +18,7 @@ from mellum_lsp.completion.rules.repetition import cut_repetition
 from mellum_lsp.completion.rules.suffix_overlap import cut_suffix_overlap
 from mellum_lsp.completion.rules.syntax import end_with_valid_syntax
 from mellum_lsp.completion.rules.trailing_whitespace import trim_trailing_whitespace
+from mellum_lsp.completion.rules.typed_again import reject_typed_again
 from mellum_lsp.completion.rules.unwanted_place import UnwantedPlace
 from mellum_lsp.completion.settings import CompletionSettings
 from mellum_lsp.domain import Trigger
@@ -35,6 +36,7 @@ def policy(settings: CompletionSettings, trigger: Trigger) -> tuple[Rule, ...]:
         fit_indentation,
         # What only says again what the document says already.
         cut_repetition,
+        reject_typed_again,
         reject_line_above,
         reject_following_lines,
         cut_suffix_overlap,

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from mellum_lsp.completion.draft import Draft, Rejected
 from mellum_lsp.completion.reasons import TOO_SHORT
 from mellum_lsp.domain import Caret
 
+_BARE_WORD = re.compile(r"\W*\w*\W*")
+
 
 @dataclass(frozen=True, slots=True)
 class MinimumWorth:
     """Reject drafts with fewer than ``characters`` visible ones, and drafts of punctuation alone.
 
-    Measured is the whole suggestion, with what the user typed of it already: a ghost that was worth showing
-    does not vanish before its last characters.
+    A bare word that was cut off from its statement (`self`, `return`) is worth a glance only where it has
+    twice as many: the reader must still think of the rest. Measured is the whole suggestion, with what the
+    user typed of it already: a ghost that was worth showing does not vanish before its last characters.
     """
 
     characters: int
@@ -23,6 +27,7 @@ class MinimumWorth:
         whole = draft.typed + draft.text
         visible = sum(not character.isspace() for character in whole)
         has_word = any(character.isalnum() for character in whole)
-        if visible < self.characters or not has_word or not draft.text.strip():
+        least = 2 * self.characters if draft.cut and _BARE_WORD.fullmatch(whole) else self.characters
+        if visible < least or not has_word or not draft.text.strip():
             return Rejected(TOO_SHORT)
         return draft

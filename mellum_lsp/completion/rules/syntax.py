@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import chain, islice
 
 from mellum_lsp.completion.boundaries import shorter_ends
@@ -27,7 +28,7 @@ def end_with_valid_syntax(draft: Draft, caret: Caret) -> Draft | Rejected:
         return draft
     ends = chain([len(draft.text)], shorter_ends(draft.text, around))
     for end in islice(ends, _MOST_ENDS):
-        shorter = draft.with_text(draft.text[:end])
+        shorter = draft if end == len(draft.text) else replace(draft, text=draft.text[:end], cut=True)
         if _fits(shorter, caret):
             return shorter
     return draft if caret.trigger is Trigger.INVOKED else Rejected(BREAKS_SYNTAX)

@@ -6,6 +6,7 @@ import pytest
 
 from mellum_lsp.completion.gate import Gated, gate
 from mellum_lsp.completion.generated import Collector, Generated
+from mellum_lsp.completion.thresholds import Form, Thresholds
 from mellum_lsp.engine.interface import Token
 
 from .golden import caret_in
@@ -21,7 +22,8 @@ def generated(*tokens: tuple[str | bytes, float], stop: str = "end") -> Generate
 
 
 def cut(tokens: Generated, threshold: float = 0.7, length: int | None = None) -> tuple[str, float]:
-    gated = gate(tokens, len(tokens.text) if length is None else length, CARET, threshold)
+    bars = Thresholds.flat(threshold)
+    gated = gate(tokens, len(tokens.text) if length is None else length, CARET, bars)
     return tokens.text[: gated.length], gated.probability
 
 
@@ -48,7 +50,7 @@ def test_exactly_the_threshold_is_enough() -> None:
 
 
 def test_a_threshold_of_zero_shows_all() -> None:
-    assert gate(generated(("one", 0.01)), 3, CARET, 0.0) == Gated(3, 0.01)
+    assert gate(generated(("one", 0.01)), 3, CARET, Thresholds.flat(0)) == Gated(3, 0.01, 0, Form.WORD)
 
 
 def test_a_character_of_two_tokens_is_shown_whole_or_not() -> None:
@@ -84,3 +86,47 @@ def test_typing_along_leaves_typed_tokens_out_of_the_product() -> None:
     rest = tokens.after(3)
     assert (rest.text, rest.ends, rest.probabilities) == ("bcc", [1, 3], (0.9, 0.9))
     assert cut(rest) == ("bcc", pytest.approx(0.81))
+
+
+LINES = generated(("if ready:", 0.95), ("\n    ", 0.95), ("start", 0.9), ("()", 0.95))
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "kept"),
+    [
+        (Thresholds(line=0.7, block=0.7), "if ready:\n    start()"),
+        (Thresholds(line=0.7, block=0.9), "if ready:"),
+        (Thresholds(line=0.97, block=0.7), "if ready:\n    start()"),
+        (Thresholds(line=0.97, block=0.97), ""),
+    ],
+)
+def test_each_form_has_its_own_bar(thresholds: Thresholds, kept: str) -> None:
+    gated = gate(LINES, len(LINES.text), CARET, thresholds)
+    assert LINES.text[: gated.length] == kept
+
+
+@pytest.mark.parametrize(("bar", "kept"), [(0.85, "calculate"), (0.95, "")])
+def test_a_bare_word_has_its_own_bar(bar: float, kept: str) -> None:
+    tokens = generated(("calculate", 0.9), ("(", 0.9), ("x", 0.1))
+    gated = gate(tokens, len(tokens.text), CARET, Thresholds(line=0.5, word=bar))
+    assert tokens.text[: gated.length] == kept
+
+
+def test_what_is_left_of_a_suggestion_keeps_the_form_of_the_whole() -> None:
+    tokens = generated(("total", 0.9))
+    thresholds = Thresholds(line=0.5, word=0.95)
+    assert gate(tokens, 5, CARET, thresholds).length == 0
+    assert gate(tokens, 5, CARET, thresholds, typed="return ").length == 5
+
+
+def test_in_front_of_text_another_bar_counts() -> None:
+    tokens = generated(("first, second", 0.6))
+    thresholds = Thresholds(line=0.5, mid_line=0.7)
+    assert gate(tokens, 13, caret_in("x = $0\n"), thresholds).length == 13
+    assert gate(tokens, 13, caret_in("x = $0 or y\n"), thresholds).length == 0
+
+
+def test_a_draft_that_was_broken_off_ends_at_a_sensible_place() -> None:
+    tokens = generated(("value = compute(a, b", 1.0), (", ", 1.0))
+    gated = gate(tokens, len(tokens.text), CARET, Thresholds.flat(0.5), whole=False)
+    assert tokens.text[: gated.length] == "value = compute"

@@ -14,6 +14,7 @@ from mellum_lsp.completion.judge import Judge
 from mellum_lsp.completion.settings import CompletionSettings
 from mellum_lsp.completion.stop import Stop, StopPolicy
 from mellum_lsp.completion.surroundings import look
+from mellum_lsp.completion.thresholds import Thresholds
 from mellum_lsp.domain import Caret, Trigger
 from mellum_lsp.engine.interface import Token
 
@@ -99,7 +100,7 @@ def test_what_a_stopped_draft_keeps_does_not_depend_on_how_far_the_model_ran_on(
 
 @given(carets(), generations(), st.floats(0.01, 1))
 def test_the_gate_shows_no_more_than_it_may(caret: Caret, generated: Generated, threshold: float) -> None:
-    gated = gate(generated, len(generated.text), caret, threshold)
+    gated = gate(generated, len(generated.text), caret, Thresholds.flat(threshold))
     assert 0 <= gated.length <= len(generated.text)
     if gated.length:
         assert gated.probability >= threshold
