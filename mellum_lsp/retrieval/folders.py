@@ -8,10 +8,15 @@ from pathlib import Path
 
 
 class Folders:
-    """Folders by their real path. Looking up a path costs no system call."""
+    """Folders by their real path. Looking up a path costs no system call.
+
+    A ``loose`` folder is there for a document outside of all others: only what lies right in it belongs to
+    it.
+    """
 
     def __init__(self) -> None:
         self._real_of: dict[str, str] = {}
+        self._loose: set[str] = set()
 
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys(self._real_of.values()))
@@ -22,18 +27,31 @@ class Folders:
     def __contains__(self, root: str) -> bool:
         return root in self._real_of.values()
 
-    def add(self, path: Path) -> str:
+    @property
+    def projects(self) -> list[str]:
+        """All folders but the loose ones."""
+        return [root for root in self if root not in self._loose]
+
+    def add(self, path: Path, loose: bool = False) -> str:
         """Opens a folder; returns its real path, by which the index knows it."""
         real = os.path.realpath(path)
         for name in (str(path), os.path.abspath(path), real):  # noqa: PTH100  (links stay as they are)
             self._real_of[name] = real
+        if loose:
+            self._loose.add(real)
+        else:
+            self._loose.discard(real)
         return real
 
     def remove(self, path: Path) -> str:
         """Closes a folder; returns its real path."""
         real = self._real_of.get(str(path)) or os.path.realpath(path)
         self._real_of = {name: of for name, of in self._real_of.items() if of != real}
+        self._loose.discard(real)
         return real
+
+    def is_loose(self, root: str) -> bool:
+        return root in self._loose
 
     def real(self, name: str) -> str:
         """The real path of an open folder given by any name; what is no open folder stays as it is."""
@@ -50,6 +68,8 @@ class Folders:
             elif text.startswith(base):
                 inside = text[len(base) :].replace(os.sep, "/")
             else:
+                continue
+            if real in self._loose and "/" in inside:
                 continue
             if best is None or len(name) > best[0]:
                 best = (len(name), real, inside)

@@ -127,6 +127,12 @@ class IouIndex:
         alive: npt.NDArray[np.int64] = chunks[state.sizes[chunks] != _DEAD]
         return alive
 
+    def frozen(self) -> IouIndex:
+        """The index as it is now, whatever becomes of the original; not to be written to."""
+        state, copy = self._state, IouIndex(self._use_bits)
+        copy._state = replace(state, sizes=state.sizes[: state.count].copy())
+        return copy
+
     def renumbered(self, numbers: npt.NDArray[np.int64], count: int) -> IouIndex:
         """A new index of ``count`` sets: chunk ``i`` is ``numbers[i]`` (ascending), negative: dropped."""
         new = IouIndex(self._use_bits)

@@ -17,17 +17,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from mellum_lsp.domain import Caret, Chunk, ScoredChunk
-from mellum_lsp.retrieval import persist
 from mellum_lsp.retrieval.folders import Folders
 from mellum_lsp.retrieval.interface import Listener
+from mellum_lsp.retrieval.keeping import Keeper
 from mellum_lsp.retrieval.memory import resident_megabytes
 from mellum_lsp.retrieval.messages import Document, Done, Indexed, Scan, Update, unpack_batch
 from mellum_lsp.retrieval.project import ProjectIndex
 from mellum_lsp.retrieval.status import IndexStatus
 from mellum_lsp.retrieval.supervisor import Job, Supervisor
-from mellum_lsp.workspace.changes import Changes, is_rule_file
+from mellum_lsp.workspace.changes import Changes
+from mellum_lsp.workspace.ignore import is_rule_file
+from mellum_lsp.workspace.secrets import is_secret_path
 from mellum_lsp.workspace.settings import IndexSettings
-from mellum_lsp.workspace.watcher import Watcher
+from mellum_lsp.workspace.watching import Watching
 
 __all__ = ["IndexStatus", "LiveIndex"]
 
@@ -35,7 +37,6 @@ log = logging.getLogger(__name__)
 
 _TICK_SECONDS = 1.0
 _STATUS_SECONDS = 0.25
-_SAVE_SECONDS = 120.0
 
 
 class LiveIndex:
@@ -56,18 +57,17 @@ class LiveIndex:
         self._folders = Folders()
         self._open: dict[tuple[str, str], str] = {}
         self._changes = Changes(settings.debounce_ms / 1000, settings.document_debounce_ms / 1000)
-        self._to_watch: list[str] = []
+        self._to_watch: dict[str, None] = {}
+        self._to_close: set[str] = set()
+        self._new_settings: IndexSettings | None = None
         self._rules_changed: set[str] = set()
-        self._polling: dict[str, str] = {}
-        self._identity: dict[str, tuple[int, int] | None] = {}
         self._skipped: dict[str, dict[str, int]] = {}
         self._supervisor = Supervisor(settings, self._indexed, self._done, self._lost)
-        self._watcher = Watcher(self._path_changed)
+        self._watching = Watching(settings, self._path_changed)
+        self._keeper = Keeper(self._index, self._writing, settings, lambda: self._folders.projects)
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._unsaved = False
-        self._saved_at = 0.0
-        self._polled_at = self._told_at = time.monotonic()
+        self._told_at = time.monotonic()
         for folder in folders:
             self.add_folder(Path(folder))
 
@@ -88,22 +88,42 @@ class LiveIndex:
 
     def add_folder(self, path: Path) -> None:
         with self._wake:
-            self._open_folder(Path(path))
+            root = self._folders.add(Path(path))
+            for other in [other for other in self._folders if self._folders.is_loose(other)]:
+                if Path(other).is_relative_to(root):
+                    self._close_folder(other)
+            self._open_folder(root)
 
     def remove_folder(self, path: Path) -> None:
         with self._wake:
-            root = self._folders.remove(Path(path))
-            self._changes.forget(root)
-            self._open = {key: text for key, text in self._open.items() if key[0] != root}
-            self._polling.pop(root, None)
-            self._skipped.pop(root, None)
-            self._ready.clear()
-            self._wake.notify()
+            self._close_folder(str(path))
+            self._stir()
+
+    def update_settings(self, settings: IndexSettings) -> None:
+        """Other rules of what is indexed: what they exclude leaves the index, what they admit joins it.
+
+        How files are cut, and all that is not about files, stays as it was when the index was made.
+        """
+        with self._wake:
+            if settings != self._settings:
+                self._settings = self._new_settings = settings
+                for root in self._folders:
+                    self._rules_changed.add(root)
+                    self._to_watch[root] = None
+                    self._changes.scan(root, time.monotonic())
+                self._stir()
 
     def document_opened_or_changed(self, path: Path, text: str) -> None:
-        """The editor's text counts, whatever the disk says, until the document is closed."""
+        """The editor's text counts, whatever the disk says, until the document is closed.
+
+        Of a document outside of all folders the other files of its own folder are indexed as well, some
+        hundred at most and none of the folders in it.
+        """
         with self._wake:
             place = self._folders.locate(path)
+            if place is None and not is_secret_path(path.as_posix()):
+                self._open_folder(self._folders.add(path.parent, loose=True))
+                place = self._folders.locate(path)
             if place is not None:
                 self._open[place] = text
                 self._index.mark_open(place[1], place[0])
@@ -113,11 +133,15 @@ class LiveIndex:
     def document_closed(self, path: Path) -> None:
         with self._wake:
             place = self._folders.locate(path)
-            if place is not None:
-                self._open.pop(place, None)
-                self._index.mark_open(place[1], place[0], False)
+            if place is None:
+                return
+            self._open.pop(place, None)
+            self._index.mark_open(place[1], place[0], False)
+            if self._folders.is_loose(place[0]) and not any(root == place[0] for root, _ in self._open):
+                self._close_folder(place[0])
+            else:
                 self._changes.closed(*place, time.monotonic())
-                self._stir()
+            self._stir()
 
     def files_changed(self, paths: Iterable[Path]) -> None:
         """Paths that the editor says were created, changed, renamed or deleted."""
@@ -142,11 +166,11 @@ class LiveIndex:
         else:
             state = "ready" if self._ready.is_set() else "indexing"
         index = self._index
-        polling = "; ".join(dict.fromkeys(why for why in list(self._polling.values()) if why))
-        return IndexStatus(index.files, index.chunks, state, index.bytes, dict(skipped), polling)
+        return IndexStatus(index.files, index.chunks, state, index.bytes, dict(skipped), self._watching.why)
 
     def query(self, caret: Caret, limit: int = 24) -> list[ScoredChunk]:
-        return self._index.query(replace(caret, root=self._folders.real(caret.root)), limit)
+        root = self._folders.real(caret.root) if caret.root else self._loose_root(caret.path)
+        return self._index.query(replace(caret, root=root), limit)
 
     @property
     def generation(self) -> int:
@@ -173,17 +197,33 @@ class LiveIndex:
 
     # What is noted, under the lock `_wake`.
 
-    def _open_folder(self, path: Path) -> None:
-        root = self._folders.add(path)
-        self._to_watch.append(root)
+    def _open_folder(self, root: str) -> None:
+        self._to_watch[root] = None
         self._changes.scan(root, time.monotonic())
         self._stir()
 
+    def _close_folder(self, path: str) -> None:
+        root = self._folders.remove(Path(path))
+        self._changes.forget(root)
+        self._open = {key: text for key, text in self._open.items() if key[0] != root}
+        self._skipped.pop(root, None)
+        self._to_close.add(root)
+
+    def _loose_root(self, path: str) -> str:
+        """The loose folder of an open document; empty where there is none."""
+        with self._wake:
+            roots = (root for root, name in self._open if name == path and self._folders.is_loose(root))
+            return next(roots, "")
+
     def _path_changed(self, root: str, path: str) -> None:
         with self._wake:
+            if root not in self._folders:
+                return
             self._changes.path(root, path, time.monotonic())
             if is_rule_file(path):
                 self._rules_changed.add(root)
+            if is_rule_file(path) or path == ".":
+                self._to_watch[root] = None
             if self._changes:
                 self._stir()
 
@@ -200,12 +240,12 @@ class LiveIndex:
                 if self._closed:
                     break
                 due = self._changes.seconds_until_due(time.monotonic())
-                if due != 0.0 and not self._to_watch:
+                if due != 0.0 and not self._to_watch and not self._to_close:
                     self._settle()
                     self._wake.wait(_TICK_SECONDS if due is None else min(due, _TICK_SECONDS))
             self._guarded(self._step)
-        self._watcher.close()
-        self._guarded(self._save)
+        self._watching.close()
+        self._guarded(self._keeper.close)
 
     def _guarded(self, work: Callable[[], None]) -> None:
         """One failure must not end the thread that everything else needs."""
@@ -215,59 +255,50 @@ class LiveIndex:
             log.exception("the index could not do a part of its work")
             time.sleep(0 if self._closed else _TICK_SECONDS)
 
+    def _restore(self) -> None:
+        if self._keeper.restore():
+            self._tell()
+        for root in self._index.roots():
+            self._drop_folder(root)
+
     def _step(self) -> None:
         """Everything that is due now, once."""
         now = time.monotonic()
         with self._wake:
-            to_watch, self._to_watch = self._to_watch, []
+            to_watch, self._to_watch = self._to_watch, {}
+            to_close, self._to_close = self._to_close, set()
+            settings, self._new_settings = self._new_settings, None
             work = self._changes.take(now)
-        self._drop_closed_folders()
+        if settings is not None:
+            self._supervisor.update_settings(settings)
+            self._watching.update_settings(settings)
+        for root in to_close:
+            self._drop_folder(root)
         for root in to_watch:
-            self._watch(root)
-        for root in work.scans:
             if root in self._folders:
-                with self._writing:
-                    known = self._index.stamps(root)
-                self._supervisor.scan(root, known)
+                self._watching.watch(root, self._folders.is_loose(root))
+        for root, below in work.scans:
+            self._scan(root, below)
         for root, paths in work.paths.items():
             self._supervisor.update(root, paths)
         for root, path, text in work.documents:
             self._supervisor.document(root, path, text)
         self._supervisor.check(now)
-        self._poll(now)
-        if self._unsaved and self._ready.is_set() and now - self._saved_at > _SAVE_SECONDS:
-            self._save()
+        with self._wake:
+            for root in self._watching.folders_to_scan(now):
+                self._changes.scan(root, now)
+        if self._ready.is_set():
+            self._keeper.save_if_due()
 
-    def _watch(self, root: str) -> None:
-        self._identity[root] = _identity(root)
-        if not self._settings.watch:
-            return
-        self._watcher.unwatch(root)
-        why = self._watcher.watch(root) if self._identity[root] else "the folder does not exist"
-        if why and why != self._polling.get(root):
-            log.warning("changes in %s are noticed by polling: %s", root, why)
-        self._polling[root] = why
+    def _scan(self, root: str, below: str) -> None:
+        if root in self._folders:
+            with self._writing:
+                known = self._index.stamps(root, below)
+            self._supervisor.scan(root, known, below, self._folders.is_loose(root))
 
-    def _poll(self, now: float) -> None:
-        """Scans the folders that cannot be watched, and those that were moved away or came back.
-
-        No event tells that a watched folder itself was moved.
-        """
-        if not self._settings.watch or now - self._polled_at < self._settings.poll_seconds:
-            return
-        self._polled_at = now
-        for root in list(self._folders):
-            another = _identity(root) != self._identity.get(root)
-            if another:
-                self._watch(root)
-            if another or (self._polling.get(root) and self._identity[root]):
-                with self._wake:
-                    self._changes.scan(root, now)
-
-    def _drop_closed_folders(self) -> None:
-        known = {root for root in self._index.roots() if root not in self._folders}
-        for root in known:
-            self._watcher.unwatch(root)
+    def _drop_folder(self, root: str) -> None:
+        if root not in self._folders:
+            self._watching.unwatch(root)
             self._supervisor.forget(root)
             with self._writing:
                 self._index.remove_root(root)
@@ -284,22 +315,21 @@ class LiveIndex:
         with self._writing:
             self._index.apply(batch, message.root, unwanted)
             self._index.remove_below(message.gone, message.root, () if message.from_editor else opened)
-            self._unsaved = True
         now = time.monotonic()
         if now - self._told_at > _STATUS_SECONDS:
             self._tell()
 
     def _done(self, job: Job, done: Done) -> None:
         with self._wake:
-            if done.skipped is not None:
+            if done.skipped is not None and job.root in self._folders:
                 self._skipped[job.root] = done.skipped
                 self._judge_open_documents(job.root)
-            if done.scan_again and job.root in self._folders:
-                self._changes.scan(job.root, time.monotonic())
+            for folder in done.folders if job.root in self._folders else ():
+                self._changes.scan(job.root, time.monotonic(), folder)
             self._wake.notify()
 
     def _judge_open_documents(self, root: str) -> None:
-        """After a change of the ignore rules: a scan by the new ones says nothing of open documents."""
+        """After a change of the rules: a scan by the new ones says nothing of open documents."""
         if root in self._rules_changed:
             self._rules_changed.discard(root)
             for (of, path), text in self._open.items():
@@ -311,7 +341,7 @@ class LiveIndex:
         with self._wake:
             for job in jobs:
                 if isinstance(job, Scan):
-                    self._changes.scan(job.root, now)
+                    self._changes.scan(job.root, now, job.below)
                 elif isinstance(job, Update):
                     for path in job.paths:
                         self._changes.path(job.root, path, now)
@@ -332,35 +362,3 @@ class LiveIndex:
                 self._on_status(self.status())
             except Exception:
                 log.exception("the listener for the index's status failed")
-
-    # Between sessions.
-
-    def _restore(self) -> None:
-        if not self._settings.persist or not self._folders:
-            return
-        path = persist.cache_file(list(self._folders))
-        saved = persist.load(path, persist.fingerprint(self._settings))
-        if saved is not None:
-            with self._writing:
-                self._index.restore(saved)
-            self._tell()
-
-    def _save(self) -> None:
-        if not self._settings.persist or not self._unsaved or not self._folders:
-            return
-        self._unsaved, self._saved_at = False, time.monotonic()
-        with self._writing:
-            saved = self._index.saved()
-        try:
-            persist.save(persist.cache_file(list(self._folders)), saved, persist.fingerprint(self._settings))
-        except OSError as error:
-            log.warning("the index cannot be kept for the next session: %s", error)
-
-
-def _identity(root: str) -> tuple[int, int] | None:
-    """Which folder there is at a path now; None where there is none."""
-    try:
-        status = Path(root).stat()
-    except OSError:
-        return None
-    return (status.st_dev, status.st_ino)

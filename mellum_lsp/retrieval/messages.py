@@ -28,11 +28,14 @@ class Configure(msgspec.Struct, tag=True):
 
 
 class Scan(msgspec.Struct, tag=True):
-    """Walk a folder; send what is new or differs from ``known`` (path to size and time), and what is gone."""
+    """Walk a folder, or the folder ``below`` in it; send what is new or differs from ``known`` (path to size
+    and time), and what is gone. A ``loose`` folder is walked without those in it."""
 
     id: int
     root: str
     known: dict[str, tuple[int, int]]
+    below: str = ""
+    loose: bool = False
 
 
 class Update(msgspec.Struct, tag=True):
@@ -95,11 +98,12 @@ class Indexed(msgspec.Struct, tag=True):
 
 
 class Done(msgspec.Struct, tag=True):
-    """A request is served; ``skipped`` counts by reason after a scan. ``scan_again``: folders changed."""
+    """A request is served; ``skipped`` counts by reason after the scan of a whole folder. ``folders`` are
+    those among the paths of an update: they are to be scanned."""
 
     id: int
     skipped: dict[str, int] | None = None
-    scan_again: bool = False
+    folders: list[str] = []
 
 
 Reply = Indexed | Done

@@ -95,12 +95,13 @@ class ProjectIndex:
         """The folders of which there are files."""
         return {root for root, _ in list(self._view.places)}
 
-    def stamps(self, root: str = "") -> dict[str, Stamp]:
-        """What each file of a folder looked like on disk when it was read."""
-        files = self._view.files
-        return {
-            path: files[place].entry.stamp for (of, path), place in self._view.places.items() if of == root
-        }
+    def stamps(self, root: str = "", below: str = "") -> dict[str, Stamp]:
+        """What each file of a folder, or at and below a path in it, looked like on disk when it was read."""
+        view = self._view
+        tree = view.trees.get(root)
+        paths = [below, *tree.below(below)] if tree is not None else []
+        places = ((path, view.places.get((root, path))) for path in paths)
+        return {path: view.files[place].entry.stamp for path, place in places if place is not None}
 
     def add(self, path: str, text: str, root: str = "") -> None:
         """Indexes ``text`` as the content of ``path`` (relative, with ``/``), in place of what was there."""
@@ -180,15 +181,22 @@ class ProjectIndex:
 
     def saved(self) -> Saved:
         """All that is needed to have the same index again, without what is dead."""
-        numbers, _ = self._numbers_of_living()
+        return self.frozen()()
+
+    def frozen(self) -> Callable[[], Saved]:
+        """What will give `saved` of this moment, in any thread and whatever changes meanwhile; quick."""
         view = self._view
-        files = sorted(
-            (view.files[place] for place in self._view.places.values()), key=lambda one: one.first_chunk
-        )
-        tables = [SetTable(*index.exported(numbers)) for index in (view.tokens, view.lines, view.names)]
-        return Saved(
-            [placed.root for placed in files], Batch(tuple(placed.entry for placed in files), *tables)
-        )
+        numbers, _ = self._numbers_of_living()
+        files = [view.files[place] for place in view.places.values()]
+        indexes = [index.frozen() for index in (view.tokens, view.lines, view.names)]
+
+        def saved() -> Saved:
+            files.sort(key=lambda placed: placed.first_chunk)
+            entries = tuple(placed.entry for placed in files)
+            tables = [SetTable(*index.exported(numbers)) for index in indexes]
+            return Saved([placed.root for placed in files], Batch(entries, *tables))
+
+        return saved
 
     def restore(self, saved: Saved) -> None:
         """Takes over what `saved` gave, into an empty index."""
@@ -226,7 +234,8 @@ class ProjectIndex:
             if (replaced := view.places.get((root, entry.path))) is not None:
                 dead.append(replaced)
             view.places[root, entry.path] = place
-            view.trees.setdefault(root, FolderTree()).add(entry.path)
+            tree = view.trees.setdefault(root, FolderTree())
+            tree.add(entry.path)
         self._chunks = first
         self._view = replace(view, file_of_chunk=file_of_chunk)
         self._bury(dead)

@@ -72,8 +72,10 @@ class Supervisor:
         """Whether workers died so often that none is started any more."""
         return self._crashes > MAX_CRASHES
 
-    def scan(self, root: str, known: Mapping[str, tuple[int, int]]) -> None:
-        self._send(Scan(next(self._ids), root, dict(known)))
+    def scan(
+        self, root: str, known: Mapping[str, tuple[int, int]], below: str = "", loose: bool = False
+    ) -> None:
+        self._send(Scan(next(self._ids), root, dict(known), below, loose))
 
     def update(self, root: str, paths: list[str]) -> None:
         self._send(Update(next(self._ids), root, paths))
@@ -85,6 +87,14 @@ class Supervisor:
     def forget(self, root: str) -> None:
         if self._worker is not None:
             self._send(Forget(next(self._ids), root))
+
+    def update_settings(self, settings: IndexSettings) -> None:
+        """What is asked from now on is served by these settings."""
+        with self._lock:
+            self._settings = settings
+            worker = self._worker
+            if worker is not None:
+                worker.send(self._configuration())
 
     def check(self, now: float) -> None:
         """Ends a worker that is stuck in one file; to be called every second or so with a clock's seconds."""
@@ -105,20 +115,36 @@ class Supervisor:
             worker.end()
 
     def _send(self, job: Job) -> None:
+        try:
+            with self._lock:
+                if self._closed or self.failed:
+                    return
+                self._waiting[job.id] = job
+                worker = self._worker or self._start()
+        except OSError as error:
+            self._cannot_start(job, error)
+        else:
+            if not worker.send(job):
+                log.debug("the index worker had ended; its end brings the request back")
+
+    def _cannot_start(self, job: Job, error: OSError) -> None:
+        log.warning("the index worker could not be started: %s", error)
         with self._lock:
-            if self._closed or self.failed:
-                return
-            self._waiting[job.id] = job
-            worker = self._worker or self._start()
-        if not worker.send(job):
-            log.debug("the index worker had ended; its end brings the request back")
+            self._waiting.pop(job.id, None)
+            self._crashes += 1
+        self._on_lost([job])
 
     def _start(self) -> WorkerProcess:
-        worker = self._worker = WorkerProcess(self._reply, lambda path: self._ended(worker, path))
+        worker = self._worker = WorkerProcess(
+            self._reply, lambda in_peace, path: self._ended(worker, in_peace, path)
+        )
+        worker.send(self._configuration())
+        return worker
+
+    def _configuration(self) -> Configure:
         plain = [path for path, deaths in self._deadly.items() if deaths < _NEVER_AFTER]
         never = [path for path, deaths in self._deadly.items() if deaths >= _NEVER_AFTER]
-        worker.send(Configure(self._settings, plain, never))
-        return worker
+        return Configure(self._settings, plain, never)
 
     def _reply(self, reply: Reply) -> None:
         if isinstance(reply, Indexed):
@@ -129,17 +155,18 @@ class Supervisor:
             self._on_done(job, reply)
             self._waiting.pop(reply.id, None)
 
-    def _ended(self, worker: WorkerProcess, path: str | None) -> None:
+    def _ended(self, worker: WorkerProcess, in_peace: bool, path: str | None) -> None:
         with self._lock:
             if self._worker is worker:
                 self._worker = None
             lost, self._waiting = list(self._waiting.values()), {}
             if self._closed:
                 return
-            if lost:
+            if lost and not in_peace:
                 self._crashes += 1
                 if path is not None:
                     self._deadly[path] += 1
         if lost:
-            log.warning("the index worker ended unexpectedly%s", f" over {path}" if path else "")
+            if not in_peace:
+                log.warning("the index worker ended unexpectedly%s", f" over {path}" if path else "")
             self._on_lost(lost)

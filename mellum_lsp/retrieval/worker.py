@@ -38,7 +38,6 @@ from mellum_lsp.workspace.filters import Skip, read_text, skip_by_text
 from mellum_lsp.workspace.settings import IndexSettings
 from mellum_lsp.workspace.walk import FoundFile, Walker
 
-IDLE_SECONDS = 600.0
 _NICENESS = 5
 _BATCH_FILES = 64
 _BATCH_BYTES = 128_000
@@ -80,6 +79,11 @@ class Worker:
         self._scans: list[tuple[Scan, Iterator[None]]] = []
 
     @property
+    def idle_seconds(self) -> float:
+        """How long to wait for the next request."""
+        return self._settings.worker_idle_seconds
+
+    @property
     def busy(self) -> bool:
         return bool(self._scans)
 
@@ -88,8 +92,10 @@ class Worker:
         if isinstance(request, Configure):
             self._settings = request.settings
             self._plain, self._never = frozenset(request.plain), frozenset(request.never)
+            self._walkers.clear()
         elif isinstance(request, Scan):
-            self._walkers[request.root] = Walker(Path(request.root), self._settings)  # with today's rules
+            if not request.below:  # then with today's rules
+                self._walkers[request.root] = Walker(Path(request.root), self._settings, request.loose)
             self._scans.append((request, self._scan(request)))
         elif isinstance(request, Update):
             self._update(request)
@@ -106,13 +112,13 @@ class Worker:
             if time.monotonic() > end:
                 return
         self._scans.pop(0)
-        self._reply(Done(request.id, dict(self._walkers[request.root].skipped)))
+        self._reply(Done(request.id, None if request.below else dict(self._walker(request.root).skipped)))
 
     def _scan(self, request: Scan) -> Iterator[None]:
-        walker = self._walkers[request.root]
+        walker = self._walker(request.root)
         missing = dict(request.known)
         gathering = Gathering(request.root)
-        for found in walker.walk():
+        for found in walker.walk(request.below):
             if missing.pop(found.path, None) != (found.size, found.modified_ns):
                 self._read(found, walker, gathering)
             if gathering.full:
@@ -129,16 +135,16 @@ class Worker:
     def _update(self, request: Update) -> None:
         walker = self._walker(request.root)
         gathering = Gathering(request.root)
-        scan_again = False
+        folders = []
         for path in request.paths:
             if (walker.root / path).is_dir():
-                scan_again = True
+                folders.append(path)
                 continue
             self._look_at(path, walker, gathering)
             if gathering.full:
                 self._hand_out(gathering)
         self._hand_out(gathering)
-        self._reply(Done(request.id, scan_again=scan_again))
+        self._reply(Done(request.id, folders=folders))
 
     def _document(self, request: Document) -> None:
         gathering = Gathering(request.root, from_editor=True)
@@ -242,7 +248,7 @@ def main() -> None:
     gc.freeze()
     while True:
         try:
-            worker.serve(requests.get(block=not worker.busy, timeout=None if worker.busy else IDLE_SECONDS))
+            worker.serve(requests.get(not worker.busy, timeout=worker.idle_seconds))
         except queue.Empty:
             if not worker.busy:
                 return

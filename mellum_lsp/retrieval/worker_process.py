@@ -21,13 +21,11 @@ _LONGEST_PATH_BYTES = 32_768
 
 
 class WorkerProcess:
-    """One run of the worker. Replies come on a thread of its own, then ``on_end`` once, with the path in
-    hand.
-
-    The path is None where the worker ended in peace. Raises `OSError` where no process can be started.
+    """One run of the worker. Replies come on a thread of its own, then ``on_end`` once: whether it ended in
+    peace, and else the path in hand, where there was one. Raises `OSError` where no process can be started.
     """
 
-    def __init__(self, on_reply: Callable[[Reply], None], on_end: Callable[[str | None], None]) -> None:
+    def __init__(self, on_reply: Callable[[Reply], None], on_end: Callable[[bool, str | None], None]) -> None:
         self._on_reply = on_reply
         self._on_end = on_end
         self._sending = threading.Lock()
@@ -88,4 +86,4 @@ class WorkerProcess:
                 pipe.close()
         progress, self._progress = self._progress, -1
         os.close(progress)
-        self._on_end(path)
+        self._on_end(code == 0, path)

@@ -1,26 +1,28 @@
 """What has changed and is still to be looked at: one queue for the watcher, the editor and the settings.
 
-Pure but for the caller's clock: changes of one path merge, very many changes of one folder become a scan of
-it, and everything waits until it has been quiet for a moment (an atomic save is three events), but not for
-long.
+Pure but for the caller's clock: changes of one path merge, very many changes of one workspace folder become a
+scan of all of it, and everything waits until it has been quiet for a moment (an atomic save is three events),
+but not for long.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from mellum_lsp.workspace.ignore import RULE_FILES
+from mellum_lsp.workspace.ignore import is_rule_file
 
 MANY_PATHS = 2000
+MANY_FOLDERS = 50
 _LONGEST_WAIT = 10
 """How many times the quiet period a change waits at most while others follow."""
 
 
 @dataclass(slots=True)
 class Work:
-    """Changes that are due: folders to scan, paths to look at by folder, documents' texts."""
+    """Changes that are due, by workspace folder: folders in it to scan (``""`` for all of it), paths to look
+    at, texts of documents."""
 
-    scans: list[str] = field(default_factory=list)
+    scans: list[tuple[str, str]] = field(default_factory=list)
     paths: dict[str, list[str]] = field(default_factory=dict)
     documents: list[tuple[str, str, str]] = field(default_factory=list)
 
@@ -42,7 +44,7 @@ class Changes:
     def __init__(self, quiet: float, document_quiet: float) -> None:
         self._quiet = quiet
         self._document_quiet = document_quiet
-        self._scans: dict[str, None] = {}
+        self._scans: dict[str, dict[str, None]] = {}
         self._paths: dict[str, dict[str, None]] = {}
         self._documents: dict[tuple[str, str], str] = {}
         self._disk: _Wait | None = None
@@ -51,10 +53,14 @@ class Changes:
     def __bool__(self) -> bool:
         return bool(self._scans or self._paths or self._documents)
 
-    def scan(self, root: str, now: float) -> None:
-        """The whole folder is to be compared with the disk."""
-        self._scans[root] = None
-        self._paths.pop(root, None)
+    def scan(self, root: str, now: float, below: str = "") -> None:
+        """A workspace folder is to be compared with the disk, or the folder ``below`` in it."""
+        scans = self._scans.setdefault(root, {})
+        if "" not in scans:
+            scans[below] = None
+        if "" in scans or len(scans) > MANY_FOLDERS:
+            self._scans[root] = {"": None}
+            self._paths.pop(root, None)
         self._disk = _touched(self._disk, now)
 
     def path(self, root: str, path: str, now: float) -> None:
@@ -64,7 +70,7 @@ class Changes:
         if is_rule_file(path) or path in ("", "."):
             self.scan(root, now)
             return
-        if root not in self._scans:
+        if "" not in self._scans.get(root, ()):
             paths = self._paths.setdefault(root, {})
             paths[path] = None
             if len(paths) > MANY_PATHS:
@@ -100,18 +106,13 @@ class Changes:
         """Hands out what is due."""
         work = Work()
         if self._disk and self._disk.due_at(self._quiet) <= now:
-            work.scans = list(self._scans)
+            work.scans = [(root, below) for root, scans in self._scans.items() for below in scans]
             work.paths = {root: list(paths) for root, paths in self._paths.items()}
             self._scans, self._paths, self._disk = {}, {}, None
         if self._editor and self._editor.due_at(self._document_quiet) <= now:
             work.documents = [(root, path, text) for (root, path), text in self._documents.items()]
             self._documents, self._editor = {}, None
         return work
-
-
-def is_rule_file(path: str) -> bool:
-    """Whether a file at this path decides which others are ignored."""
-    return path == ".git/info/exclude" or path.rpartition("/")[2] in RULE_FILES
 
 
 def _touched(wait: _Wait | None, now: float) -> _Wait:

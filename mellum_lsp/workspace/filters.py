@@ -50,7 +50,7 @@ def skip_by_name(path: str, settings: IndexSettings) -> SkipReason | None:
         return "generated"
     if language is None:
         return "unknown type"
-    if settings.languages is not None and language.id not in settings.languages:
+    if not settings.wants(language.id):
         return "other language"
     return None
 

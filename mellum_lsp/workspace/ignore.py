@@ -37,6 +37,12 @@ class IgnoreRules:
         self._by_folder: dict[str, _Rules] = {}
         self._folders: dict[str, bool] = {"": False}
 
+    def reread(self, folder: str) -> None:
+        """The rule files in a folder and below may have changed."""
+        for known in (self._by_folder, self._folders):
+            for path in [path for path in known if path == folder or path.startswith(f"{folder}/")]:
+                del known[path]
+
     def ignores(self, path: str, is_folder: bool) -> bool:
         """Whether a path (relative to the root, with ``/``) is ignored, itself or by a folder above it."""
         folder, _, name = path.rpartition("/")
@@ -76,6 +82,11 @@ class IgnoreRules:
             base = self._root / folder if folder else self._root
             rules = self._by_folder[folder] = tuple(_specs(base / name for name in RULE_FILES))
         return rules
+
+
+def is_rule_file(path: str) -> bool:
+    """Whether a file at this path decides which others are ignored."""
+    return path == ".git/info/exclude" or path.rpartition("/")[2] in RULE_FILES
 
 
 def _first_verdict(rules: _Rules, path: str, is_folder: bool) -> bool | None:

@@ -25,34 +25,61 @@ class FoundFile(NamedTuple):
 class Walker:
     """One view of a folder's rules: walks all of it, or judges single paths by the same rules.
 
-    Links are never followed: what they lead to is either in the folder already or outside of the project.
+    Links are never followed: what they lead to is either in the folder already or outside of the project. A
+    ``loose`` folder is nobody's project, only where a document lies: none of the folders in it is entered.
     """
 
-    def __init__(self, root: Path, settings: IndexSettings) -> None:
+    def __init__(self, root: Path, settings: IndexSettings, loose: bool = False) -> None:
         self.root = root
         self.skipped: Counter[str] = Counter()
         self._settings = settings
+        self._loose = loose
+        self._most = settings.max_loose_files if loose else settings.max_files
         self._rules = IgnoreRules(root, settings.exclude)
 
-    def walk(self) -> Iterator[FoundFile]:
-        """Every file to be read, folder by folder in the order of names; counts the others in ``skipped``."""
-        self.skipped.clear()
+    def walk(self, below: str = "") -> Iterator[FoundFile]:
+        """Every file to be read, folder by folder in the order of names; counts the others in ``skipped``.
+
+        ``below`` is the folder to walk, by the rules that hold in it now.
+        """
+        if below:
+            self._rules.reread(below)
         found = 0
-        folders = [""]
+        folders = [below] if self._enters(below) else []
         while folders:
             folder = folders.pop()
-            below: list[str] = []
+            inner: list[str] = []
             for entry in self._entries(folder):
                 path = f"{folder}/{entry.name}" if folder else entry.name
-                file = self._judge(path, folder, entry, below)
+                file = self._judge(path, folder, entry, inner)
                 if file is None:
                     continue
                 found += 1
-                if found > self._settings.max_files:
+                if found > self._most:
                     self.skipped["too many files"] += 1
                     continue
                 yield file
-            folders.extend(reversed(below))
+            folders.extend(reversed(inner))
+
+    def folders(self, below: str = "") -> Iterator[str]:
+        """The folders that `walk` enters, each before it is looked into: to be watched from then on."""
+        if below:
+            self._rules.reread(below)
+        waiting = [below] if self._enters(below) else []
+        while waiting:
+            folder = waiting.pop()
+            yield folder
+            inner: list[str] = []
+            for entry in self._entries(folder):
+                if _is_text(entry.name) and _is_folder(entry):
+                    self._judge(f"{folder}/{entry.name}" if folder else entry.name, folder, entry, inner)
+            waiting.extend(reversed(inner))
+
+    def _enters(self, folder: str) -> bool:
+        """Whether a walk comes to a folder and looks into it."""
+        if not folder:
+            return True
+        return not (self._loose or self._rules.ignores(folder, True) or self._through_link(folder))
 
     def find(self, path: str) -> FoundFile | None:
         """The file at a path, where there is one that `walk` would yield."""
@@ -60,7 +87,7 @@ class Walker:
             status = (self.root / path).lstat()
         except OSError:
             return None
-        if not stat.S_ISREG(status.st_mode) or self._inside_link(path):
+        if not stat.S_ISREG(status.st_mode) or self._through_link(path.rpartition("/")[0]):
             return None
         if status.st_size > self._settings.max_file_bytes or skip_by_name(path, self._settings):
             return None
@@ -98,7 +125,8 @@ class Walker:
                 self.skipped["ignored"] += 1
                 return None
             if is_folder:
-                below.append(path)
+                if not self._loose:
+                    below.append(path)
                 return None
             if not entry.is_file(follow_symlinks=False):
                 return None
@@ -112,11 +140,20 @@ class Walker:
             return None
         return FoundFile(path, status.st_size, status.st_mtime_ns)
 
-    def _inside_link(self, path: str) -> bool:
-        parent = Path(path).parent
-        return any(
-            (self.root / folder).is_symlink() for folder in (parent, *parent.parents) if str(folder) != "."
-        )
+    def _through_link(self, folder: str) -> bool:
+        """Whether a folder or one above it is a link."""
+        while folder:
+            if (self.root / folder).is_symlink():
+                return True
+            folder = folder.rpartition("/")[0]
+        return False
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:
+        return False
 
 
 def _is_text(name: str) -> bool:

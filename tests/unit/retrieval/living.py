@@ -19,10 +19,8 @@ PATIENCE_SECONDS = 20.0
 def from_scratch(root: Path, opened: dict[str, str] | None = None) -> list[Chunk]:
     """What an index of the folder as it is now, and of these documents, must hold."""
     index, walker = ProjectIndex(QUICK), Walker(root, QUICK)
-    for found in walker.walk():
-        text = read_text(root / found.path, QUICK)
-        if isinstance(text, str):
-            index.add(found.path, text)
+    texts = [(found.path, read_text(root / found.path, QUICK)) for found in walker.walk()]
+    index.add_all((path, text) for path, text in texts if isinstance(text, str))
     for path, text in (opened or {}).items():
         index.add(path, text) if walker.allows(path) else index.remove(path)
     return list(index.all_chunks())

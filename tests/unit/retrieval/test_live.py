@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,10 @@ from mellum_lsp.retrieval.live import IndexStatus, LiveIndex
 from mellum_lsp.workspace.settings import IndexSettings
 
 from .living import PATIENCE_SECONDS, QUICK, eventually, from_scratch, write
+
+MANY_FILES = 5000
+
+pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")  # of watchdog, where it loses track
 
 
 @pytest.fixture
@@ -96,11 +101,28 @@ def test_the_workspace_folder_itself_removed_and_restored(root: Path, live: Live
 
 
 def test_a_branch_switch_of_many_files(root: Path, live: LiveIndex) -> None:
-    for number in range(2500):
+    def git(*arguments: str) -> None:
+        identity = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "gc.auto=0"]
+        subprocess.run(["git", *identity, *arguments], cwd=root, check=True, capture_output=True)
+
+    git("init", "--initial-branch=main")
+    for number in range(MANY_FILES):
         write(root / "many" / str(number % 50) / f"{number}.py", f"value_{number} = {number}\n")
-    assert eventually(lambda: len(paths(live)) == 2502)
-    shutil.rmtree(root / "many")
-    assert eventually(lambda: len(paths(live)) == 2)
+    git("add", ".")
+    git("commit", "-m", "one")
+    git("checkout", "-b", "other")
+    for number in range(MANY_FILES):
+        path = root / "many" / str(number % 50) / f"{number}.py"
+        path.unlink() if number % 3 == 0 else path.write_text(f"other_{number} = {number}\n")
+    git("add", ".")
+    git("commit", "-m", "two")
+    for branch, files in [("main", MANY_FILES), ("other", MANY_FILES - (MANY_FILES + 2) // 3)]:
+        git("checkout", branch)
+        expected = from_scratch(root)
+        assert len(expected) == files + 2
+        assert eventually(lambda files=files: live.status().files == files + 2, 60)
+        assert live.wait_until_ready(60)
+        assert eventually(lambda expected=expected: live.all_chunks() == expected, 60)
 
 
 def test_changed_rules_count_at_once(root: Path, live: LiveIndex) -> None:
@@ -131,7 +153,7 @@ def test_an_open_document_that_is_ignored_or_secret_is_never_indexed(root: Path,
     live.document_opened_or_changed(root / ".env", "PASSWORD=hunter2\n")
     live.document_opened_or_changed(root / "node_modules" / "x.js", "let x = 1\n")
     live.document_opened_or_changed(root / "a.py", "key = 'AKIA" + "IOSFODNN7EXAMPL2'\n")
-    live.document_opened_or_changed(root.parent / "elsewhere.py", "outside = 1\n")
+    live.document_opened_or_changed(root.parent / ".ssh" / "elsewhere.py", "outside = 1\n")
     assert live.wait_until_ready(PATIENCE_SECONDS)
     assert paths(live) == {"pkg/b.py"}
 
@@ -171,7 +193,7 @@ def test_polls_and_says_so_where_the_limit_of_watches_is_reached(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "inotify watch limit reached")
 
-    monkeypatch.setattr("watchdog.observers.api.BaseObserver.schedule", full)
+    monkeypatch.setattr("watchdog.observers.inotify_c.InotifyFD.add_callback", full)
     index = LiveIndex([root], QUICK)
     index.start()
     assert index.wait_until_ready(PATIENCE_SECONDS)
@@ -205,6 +227,79 @@ def test_a_folder_known_by_a_link_is_the_same_folder(root: Path, tmp_path: Path)
     assert index.wait_until_ready(PATIENCE_SECONDS)
     found = index.query(Caret("a.py", "python", text, len(text), root=str(link)))
     assert [one.chunk.path for one in found] == ["pkg/b.py"]
+    index.close()
+
+
+def test_a_document_outside_of_all_folders_brings_the_files_beside_it(tmp_path: Path) -> None:
+    script = write(tmp_path / "scripts" / "main.py", "from helper import assist\nassist()\n")
+    write(tmp_path / "scripts" / "helper.py", "def assist():\n    return 1\n")
+    write(tmp_path / "scripts" / "deep" / "unseen.py", "assist = 2\n")
+    index = LiveIndex([], QUICK)
+    index.start()
+    text = script.read_text() + "assist\n"
+    index.document_opened_or_changed(script, text)
+    assert index.wait_until_ready(PATIENCE_SECONDS)
+    assert paths(index) == {"main.py", "helper.py"}
+    found = index.query(Caret("main.py", "python", text, len(text) - 1))
+    assert [one.chunk.path for one in found] == ["helper.py"]
+    write(tmp_path / "scripts" / "later.py")
+    assert eventually(lambda: "later.py" in paths(index))
+    index.document_closed(script)
+    assert eventually(lambda: index.status().files == 0 and index.status().state == "empty")
+    index.close()
+
+
+def test_of_a_folder_that_is_no_project_only_so_many_files_are_read(tmp_path: Path) -> None:
+    for number in range(9):
+        write(tmp_path / f"{number}.py")
+    index = LiveIndex([], replace(QUICK, max_loose_files=4))
+    index.start()
+    index.document_opened_or_changed(tmp_path / "main.py", "value = 1\n")
+    assert index.wait_until_ready(PATIENCE_SECONDS)
+    assert len(paths(index)) == 5
+    assert index.status().skipped == {"too many files": 5}
+    index.close()
+
+
+def test_a_project_opened_around_a_lone_document_takes_it_over(root: Path) -> None:
+    index = LiveIndex([], QUICK)
+    index.start()
+    index.document_opened_or_changed(root / "pkg" / "b.py", "unsaved = 1\n")
+    assert index.wait_until_ready(PATIENCE_SECONDS)
+    assert paths(index) == {"b.py"}
+    index.add_folder(root)
+    index.document_opened_or_changed(root / "pkg" / "b.py", "unsaved = 2\n")
+    assert eventually(lambda: index.all_chunks() == from_scratch(root, {"pkg/b.py": "unsaved = 2\n"}))
+    index.close()
+
+
+def test_other_settings_count_at_once(root: Path, live: LiveIndex) -> None:
+    write(root / "notes.md", "# Notes\n")
+    write(root / "large.py", "value = 1\n" * 50)
+    live.document_opened_or_changed(root / "pkg" / "new.py", "unsaved = 1\n")
+    everything = {"a.py", "pkg/b.py", "pkg/new.py", "notes.md", "large.py"}
+    assert eventually(lambda: paths(live) == everything)
+    live.update_settings(replace(QUICK, exclude=("pkg/",), languages=("*", "-markdown"), max_file_bytes=100))
+    assert live.wait_until_ready(PATIENCE_SECONDS)
+    assert paths(live) == {"a.py"}
+    assert live.status().skipped == {"ignored": 1, "other language": 1, "too large": 1}
+    write(root / "pkg" / "later.py")
+    live.update_settings(QUICK)
+    assert live.wait_until_ready(PATIENCE_SECONDS)
+    assert paths(live) == everything | {"pkg/later.py"}
+    write(root / "pkg" / "last.py")
+    assert eventually(lambda: "pkg/last.py" in paths(live))
+
+
+def test_an_idle_worker_ends_and_the_next_change_starts_another(root: Path) -> None:
+    index = LiveIndex([root], replace(QUICK, worker_idle_seconds=0.1))
+    index.start()
+    assert index.wait_until_ready(PATIENCE_SECONDS)
+    for name in ("first.py", "second.py"):
+        assert eventually(lambda: index._supervisor.pid is None)
+        write(root / name)
+        assert eventually(lambda name=name: name in paths(index))
+    assert index._supervisor._crashes == 0
     index.close()
 
 

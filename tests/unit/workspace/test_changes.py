@@ -38,7 +38,7 @@ def test_very_many_paths_become_a_scan() -> None:
         changes.path(ROOT, f"{number}.py", 1.0)
     changes.path(ROOT, "one_more.py", 1.0)
     work = changes.take(2.0)
-    assert work.scans == [ROOT]
+    assert work.scans == [(ROOT, "")]
     assert work.paths == {}
 
 
@@ -47,9 +47,9 @@ def test_a_changed_rule_file_means_a_scan_and_git_itself_nothing() -> None:
     changes.path(ROOT, ".git/index.lock", 1.0)
     assert not changes
     changes.path(ROOT, "sub/.gitignore", 1.0)
-    assert changes.take(2.0).scans == [ROOT]
+    assert changes.take(2.0).scans == [(ROOT, "")]
     changes.path(ROOT, ".git/info/exclude", 3.0)
-    assert changes.take(4.0).scans == [ROOT]
+    assert changes.take(4.0).scans == [(ROOT, "")]
 
 
 def test_of_a_document_the_last_text_counts_until_it_is_closed() -> None:
@@ -72,4 +72,4 @@ def test_a_closed_folder_is_forgotten() -> None:
     changes.scan("/other", 1.0)
     changes.forget(ROOT)
     work = changes.take(9.0)
-    assert (work.scans, work.paths, work.documents) == (["/other"], {}, [])
+    assert (work.scans, work.paths, work.documents) == ([("/other", "")], {}, [])
