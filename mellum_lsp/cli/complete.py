@@ -49,10 +49,11 @@ def complete(
 
 async def _complete(caret: Caret, root: Path, model: str | None, *, quiet: bool) -> Outcome:
     from mellum_lsp.lsp.backend import build
-    from mellum_lsp.lsp.settings import Settings
+    from mellum_lsp.lsp.settings import EngineOptions, Settings
 
     backend = build(
-        Settings(),
+        # The editors' engine, where they run one; a command of its own leaves none behind.
+        Settings(engine=EngineOptions(idle_seconds=0)),
         model=model,
         folders=[root],
         on_index_status=lambda status: None,

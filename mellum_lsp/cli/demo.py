@@ -107,6 +107,7 @@ async def _open(client: LanguageClient, root: Path, file: Path, text: str) -> No
         types.InitializeParams(
             capabilities=types.ClientCapabilities(general=encodings),
             workspace_folders=[types.WorkspaceFolder(uri=root.as_uri(), name=root.name)],
+            initialization_options={"engine": {"idleSeconds": 0}},
         )
     )
     client.initialized(types.InitializedParams())

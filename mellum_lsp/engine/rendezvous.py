@@ -27,6 +27,7 @@ from mellum_lsp.engine.settings import EngineSettings
 
 LONGEST_PATH = 103
 """Bytes of a Unix socket's path that every system has room for (macOS; Linux has four more)."""
+_NAME_BYTES = len("/engine-0123456789abcdef.sock")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,14 @@ class Place:
 
 def place_for(model: Path, settings: EngineSettings) -> Place:
     """The place of the engine that serves ``model`` so. Raises `OSError` where no folder is private."""
-    name = f"engine-{_digest(model, settings)}{SUFFIX}"
+    return Place(private_folder() / f"engine-{_digest(model, settings)}{SUFFIX}")
+
+
+def private_folder() -> Path:
+    """The first folder that can be had where nobody else can listen. Raises `OSError` where there is none."""
     problems = []
     for folder in _candidates():
-        if len(os.fsencode(folder / name)) > LONGEST_PATH:
+        if len(os.fsencode(folder)) > LONGEST_PATH - _NAME_BYTES:
             problems.append(f"{folder}: its path is too long for a socket")
             continue
         try:
@@ -53,7 +58,7 @@ def place_for(model: Path, settings: EngineSettings) -> Place:
         except OSError as error:
             problems.append(f"{folder}: {error.strerror or error}")
         else:
-            return Place(folder / name)
+            return folder
     raise OSError("; ".join(problems))
 
 

@@ -24,6 +24,7 @@ from mellum_lsp.engine.interface import (
 from mellum_lsp.lsp.logs import state_directory
 from mellum_lsp.lsp.settings import Settings
 from mellum_lsp.retrieval.interface import ContextSource
+from mellum_lsp.workspace.settings import IndexSettings
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class Index(ContextSource, Protocol):
     def document_opened_or_changed(self, path: Path, text: str) -> None: ...
     def document_closed(self, path: Path) -> None: ...
     def files_changed(self, paths: Iterable[Path]) -> None: ...
+    def update_settings(self, settings: IndexSettings) -> None: ...
     def status(self) -> Any: ...
     def wait_until_ready(self, timeout: float) -> bool: ...
 
@@ -94,6 +96,7 @@ def import_all() -> None:
     import mellum_lsp.completion.pipeline
     import mellum_lsp.engine.llama
     import mellum_lsp.engine.script_file
+    import mellum_lsp.engine.shared
     import mellum_lsp.models.resolve
     import mellum_lsp.retrieval.live  # noqa: F401
 
@@ -112,7 +115,9 @@ def build(
     from mellum_lsp.retrieval.live import LiveIndex
 
     engine, name, mode = _engine(settings, model or settings.model)
-    index = index or LiveIndex(folders, settings.indexing(), on_index_status)
+    if index is None:
+        index = LiveIndex(folders, settings.indexing(), on_index_status)
+    index.update_settings(settings.indexing())
     completer = Completer(engine, index, settings.completion(), on_engine_error)
     return Backend(engine, index, completer, name, mode)
 
@@ -120,7 +125,9 @@ def build(
 def _engine(settings: Settings, choice: str | None) -> tuple[Engine, str, str]:
     """The engine for a chosen model, the model's name and the mode."""
     from mellum_lsp.engine.llama import LlamaEngine
+    from mellum_lsp.engine.process import start_own
     from mellum_lsp.engine.script_file import PREFIX, engine_from_file
+    from mellum_lsp.engine.shared import join_or_start
     from mellum_lsp.models.resolve import chosen_model, resolve
 
     try:
@@ -129,9 +136,27 @@ def _engine(settings: Settings, choice: str | None) -> tuple[Engine, str, str]:
         chosen = resolve(choice)
     except ModelError as error:
         return Unavailable(error), choice or "", "none"
-    log_file = state_directory() / "engine.log"
-    engine = LlamaEngine(chosen.path, settings.engine_settings(), log_file, chosen.name)
-    return engine, chosen.name, "private"
+    mode = "shared" if settings.engine.mode == "shared" and _can_share() else "own"
+    engine = LlamaEngine(
+        chosen.path,
+        settings.engine_settings(),
+        state_directory() / "engine.log",
+        chosen.name,
+        launch=join_or_start if mode == "shared" else start_own,
+        lifetime=settings.engine_lifetime(),
+    )
+    return engine, chosen.name, mode
+
+
+def _can_share() -> bool:
+    from mellum_lsp.engine.rendezvous import private_folder
+
+    try:
+        private_folder()
+    except OSError as error:
+        log.warning("engines cannot be shared, there is no private folder to meet in: %s", error)
+        return False
+    return True
 
 
 class Unavailable:

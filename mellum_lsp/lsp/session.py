@@ -98,20 +98,20 @@ class Session:
         self.feedback.enabled = settings.feedback
         if before is not None and self._backend is not None and _same_backend(settings, before):
             self._backend.completer.update_settings(settings.completion())
+            self._backend.index.update_settings(settings.indexing())
             return
         await self.in_thread(import_all)
         old, self._backend = self._backend, None
         self._built.clear()
-        keep_index = old is not None and before is not None and before.indexing() == settings.indexing()
         self._backend = backend = self._build(
             settings,
             model=self._model,
             folders=list(self.folders),
             on_index_status=self._hear_index,
             on_engine_error=self._hear_engine_error,
-            index=old.index if old is not None and keep_index else None,
+            index=old.index if old is not None else None,
         )
-        if not keep_index:
+        if old is None:
             self.index_feed.connect(backend.index, self._indexable())
             backend.index.start()
         self._built.set()
@@ -119,7 +119,7 @@ class Session:
         self._index_changed(backend.index.status())
         self.background.replace("load", self._load(backend), "loading the model")
         if old is not None:
-            await _quietly("closing", old.close(keep_index=keep_index))
+            await _quietly("closing", old.close(keep_index=True))
 
     async def _load(self, backend: Backend) -> None:
         self.set_state("loading", f"loading {backend.model}".strip())
@@ -280,10 +280,10 @@ class Session:
 
 
 def _same_backend(one: Settings, other: Settings) -> bool:
-    return (one.model, one.engine_settings(), one.indexing()) == (
+    return (one.model, one.engine, one.engine_settings()) == (
         other.model,
+        other.engine,
         other.engine_settings(),
-        other.indexing(),
     )
 
 

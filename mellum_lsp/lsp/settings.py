@@ -15,10 +15,11 @@ import msgspec
 from msgspec import Meta, Struct
 
 from mellum_lsp.completion.settings import CompletionSettings
-from mellum_lsp.engine.settings import EngineSettings
+from mellum_lsp.engine.settings import EngineSettings, Lifetime
 from mellum_lsp.workspace.settings import IndexSettings
 
 _COMPLETION, _ENGINE, _INDEX = CompletionSettings(), EngineSettings(), IndexSettings()
+_LIFETIME = Lifetime()
 
 Count = Annotated[int, Meta(ge=1)]
 
@@ -27,9 +28,12 @@ class EngineOptions(Struct, frozen=True, rename="camel", forbid_unknown_fields=T
     """Where and how the model runs."""
 
     mode: Annotated[
-        Literal["auto", "private"],
-        Meta(description="`private` runs an engine process for this server alone. `auto` lets it choose."),
-    ] = "auto"
+        Literal["shared", "own"],
+        Meta(
+            description="`shared` uses one engine process, and so one copy of the model in memory, together "
+            "with all other servers of this user that want the same. `own` runs one for this server alone."
+        ),
+    ] = "shared"
     url: Annotated[
         str | None,
         Meta(description="Address of a remote engine. Null keeps everything on this machine."),
@@ -41,6 +45,20 @@ class EngineOptions(Struct, frozen=True, rename="camel", forbid_unknown_fields=T
         Annotated[int, Meta(ge=0)] | Literal["auto"],
         Meta(description="Layers of the model on the GPU; `auto` puts as many there as fit."),
     ] = _ENGINE.gpu_layers
+    idle_seconds: Annotated[
+        Annotated[float, Meta(ge=0)],
+        Meta(
+            description="How long a shared engine keeps the model in memory after the last editor that used "
+            "it has closed."
+        ),
+    ] = _LIFETIME.idle_seconds
+    unload_seconds: Annotated[
+        Annotated[float, Meta(ge=1)],
+        Meta(
+            description="How long an engine keeps the model in memory while editors are open that ask for "
+            "nothing. The next request loads it again."
+        ),
+    ] = _LIFETIME.unload_seconds
 
 
 class Settings(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -101,7 +119,7 @@ class Settings(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     languages: Annotated[
         tuple[str, ...],
         Meta(
-            description="LSP language identifiers that are served. `*` is every language, and "
+            description="LSP language identifiers that are served and indexed. `*` is every language, and "
             "`-markdown` takes one out.",
             examples=[["*", "-markdown"], ["python", "typescript"]],
         ),
@@ -142,7 +160,9 @@ class Settings(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
 
     def indexing(self) -> IndexSettings:
         """What the index is told."""
-        return IndexSettings(exclude=self.exclude, max_file_bytes=self.max_file_bytes)
+        return IndexSettings(
+            exclude=self.exclude, languages=self.languages, max_file_bytes=self.max_file_bytes
+        )
 
     def engine_settings(self) -> EngineSettings:
         """What the engine is told: of a context, room for the longest prompt that was asked for."""
@@ -150,6 +170,10 @@ class Settings(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
         return EngineSettings(
             threads=self.engine.threads, gpu_layers=self.engine.gpu_layers, context_tokens=room
         )
+
+    def engine_lifetime(self) -> Lifetime:
+        """How long the engine may outlive its use."""
+        return Lifetime(self.engine.idle_seconds, self.engine.unload_seconds)
 
 
 def read_settings(value: Any) -> tuple[Settings, list[str]]:

@@ -16,6 +16,7 @@ from mellum_lsp.engine.scripted import ScriptedEngine
 from mellum_lsp.feedback.events import Event
 from mellum_lsp.lsp.backend import Backend
 from mellum_lsp.lsp.settings import Settings
+from mellum_lsp.workspace.settings import IndexSettings
 
 
 class FakeCompleter:
@@ -103,6 +104,9 @@ class FakeIndex:
     def files_changed(self, paths: Any) -> None:
         self.told.append(("files", list(paths)))
 
+    def update_settings(self, settings: IndexSettings) -> None:
+        self.told.append(("settings", settings))
+
     def status(self) -> FakeIndexStatus:
         return self.now
 
@@ -132,4 +136,4 @@ class Lab:
         self.tell_engine_error = on_engine_error
         if index is None:
             self.index.on_status = on_index_status
-        return Backend(self.engine, self.index, self.completer, "fake", "private")
+        return Backend(self.engine, self.index, self.completer, "fake", "own")

@@ -38,6 +38,8 @@ class LspClient:
     def __init__(self, send: Callable[[bytes], None]) -> None:
         self.send_body = send
         self.capabilities: dict[str, Any] = {}
+        self.options: dict[str, Any] = {}
+        """The settings to begin with, where a test gives no others."""
         self.answers: dict[str, Callable[[Any], Any]] = {
             "window/workDoneProgress/create": lambda params: None,
             "client/registerCapability": lambda params: None,
@@ -138,7 +140,9 @@ class LspClient:
     # ---- a session
 
     async def initialize(self, **params: Any) -> Any:
-        result = await self.request("initialize", {"processId": None, "capabilities": {}} | params)
+        options = {"initializationOptions": self.options} if self.options else {}
+        params = {"processId": None, "capabilities": {}} | options | params
+        result = await self.request("initialize", params)
         self.capabilities = result["capabilities"]
         self.notify("initialized", {})
         return result
@@ -214,6 +218,7 @@ async def over_stdio(
     assert process.stdin and process.stdout
     stdin = process.stdin
     client = LspClient(lambda body: stdin.write(frame(body)))
+    client.options = {"engine": {"idleSeconds": 0}}  # no engine is left behind
     reading = asyncio.ensure_future(_read(process.stdout, client))
     try:
         yield client, process

@@ -78,7 +78,7 @@ class TestStatus:
             "state": "ready",
             "message": "",
             "model": "fake",
-            "engine": {"pid": None, "mode": "private"},
+            "engine": {"pid": None, "mode": "own"},
             "index": {"files": 3, "chunks": 7, "state": "ready"},
         }
         assert await client.request("mellum/status") == expected

@@ -38,7 +38,7 @@ def test_all_settings_reach_their_room() -> None:
             "languages": ["python"],
             "exclude": ["*.min.js"],
             "maxFileBytes": 10,
-            "engine": {"mode": "private", "url": None, "threads": 3, "gpuLayers": 12},
+            "engine": {"mode": "own", "url": None, "threads": 3, "gpuLayers": 12},
         }
     )
     assert problems == []
