@@ -53,7 +53,9 @@ def test_all_settings_reach_their_room() -> None:
         latency_target_ms=500,
         languages=("python",),
     )
-    assert settings.indexing() == IndexSettings(exclude=("*.min.js",), max_file_bytes=10)
+    assert settings.indexing() == IndexSettings(
+        exclude=("*.min.js",), languages=("python",), max_file_bytes=10
+    )
     engine = settings.engine_settings()
     assert (engine.threads, engine.gpu_layers) == (3, 12)
     assert engine.context_tokens >= 6000 + CompletionSettings().max_tokens
