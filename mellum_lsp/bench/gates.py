@@ -40,32 +40,35 @@ class Bin(NamedTuple):
     observed: Estimate
 
 
-def seen_behind(
-    threshold: float, asked: Iterable[tuple[Place, Answer]], settings: CompletionSettings
-) -> list[Shown | None]:
-    """What a user who types sees of each answer behind a gate, None where it keeps silent."""
-    behind = replace(settings, gate=threshold)
+def behind(threshold: float, settings: CompletionSettings) -> CompletionSettings:
+    """The settings with one gate for completions of every form."""
+    return replace(settings, gate=threshold, thresholds=None)
+
+
+def seen(asked: Iterable[tuple[Place, Answer]], settings: CompletionSettings) -> list[Shown | None]:
+    """What a user who types sees of each answer by these settings, None where there is silence."""
     return [
-        shown(place, judged(place, answer.generated(), behind, Trigger.AUTOMATIC)) for place, answer in asked
+        shown(place, judged(place, answer.generated(), settings, Trigger.AUTOMATIC))
+        for place, answer in asked
     ]
 
 
-def at_gate(threshold: float, seen: Sequence[Shown | None]) -> AtGate:
-    """What that comes to."""
-    there = [one for one in seen if one]
+def at_gate(threshold: float, views: Sequence[Shown | None]) -> AtGate:
+    """What views behind a gate come to."""
+    there = [one for one in views if one]
     return AtGate(
         threshold,
-        mean([float(one is not None) for one in seen]),
+        mean([float(one is not None) for one in views]),
         mean([float(one.right) for one in there]),
-        mean([float(one.right_characters) if one else 0.0 for one in seen]),
-        mean([float(one.wrong_characters) if one else 0.0 for one in seen]),
+        mean([float(one.right_characters) if one else 0.0 for one in views]),
+        mean([float(one.wrong_characters) if one else 0.0 for one in views]),
     )
 
 
-def calibration(seen: Iterable[Shown | None]) -> list[Bin]:
+def calibration(views: Iterable[Shown | None]) -> list[Bin]:
     """Predicted against observed, of what is seen without a gate; tenths without any draft are left out."""
     tenths: list[list[Shown]] = [[] for _ in range(BINS)]
-    for draft in seen:
+    for draft in views:
         if draft:
             tenths[min(BINS - 1, int(draft.probability * BINS))].append(draft)
     return [

@@ -105,18 +105,15 @@ def difference_table(differences: Iterable[Difference]) -> Table:
 def gate_table(
     gates: Iterable[Gates], marks: Sequence[float] = _SHOWN_GATES, intervals: bool = True
 ) -> Table:
-    """The trade-off in figures at some gates; that of the settings is among them and marked."""
+    """The trade-off in figures at some gates, and by the settings as they are."""
     headers = ("model", "context", "holes", "gate", "shown", "of these right", "characters right", "wrong")
     rows = []
     for one in gates:
-        points = [point for point in one.curve if point.threshold in marks]
-        if one.default.threshold not in marks:
-            points = sorted([*points, one.default], key=lambda point: point.threshold)
-        for point in points:
-            mark = " (default)" if point.threshold == one.default.threshold else ""
+        points = [(f"{point.threshold:g}", point) for point in one.curve if point.threshold in marks]
+        for label, point in [*points, ("as set", one.default)]:
             rows.append(
                 [
-                    *(one.variant.model, one.variant.context, one.group, f"{point.threshold:g}{mark}"),
+                    *(one.variant.model, one.variant.context, one.group, label),
                     percent(point.shown),
                     percent(point.right) if point.right.n else "",
                     number(point.right_characters),

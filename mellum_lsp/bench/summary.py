@@ -14,10 +14,11 @@ from mellum_lsp.bench.gates import (
     AtGate,
     Bin,
     at_gate,
+    behind,
     best_gate,
     calibration,
     lowest_gate,
-    seen_behind,
+    seen,
 )
 from mellum_lsp.bench.holes import Hole, Place
 from mellum_lsp.bench.scores import FIGURES, Score, judged, score_verdict
@@ -73,7 +74,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Gates:
-    """A variant behind gates, on a group of holes. ``default`` is the gate of the settings."""
+    """A variant behind gates, on a group of holes. ``default`` is by the settings as they are."""
 
     variant: Variant
     group: str
@@ -206,16 +207,17 @@ def _gates(results: Results, variant: Variant, places: Sequence[Place]) -> Itera
     settings = results.settings
     asked = [(place, results.answers[variant][place.hole.id]) for place in places]
     order = {place.hole.id: number for number, place in enumerate(places)}
-    seen = {gate: seen_behind(gate, asked, settings) for gate in {*THRESHOLDS, settings.gate}}
+    as_set = seen(asked, settings)
+    at_all = {threshold: seen(asked, behind(threshold, settings)) for threshold in THRESHOLDS}
     for group, members in groups(places):
         if group in GATED_GROUPS:
             own = [order[place.hole.id] for place in members]
-            of_group = {gate: [views[number] for number in own] for gate, views in seen.items()}
+            of_group = {gate: [views[number] for number in own] for gate, views in at_all.items()}
             yield Gates(
                 variant,
                 group,
-                at_gate(settings.gate, of_group[settings.gate]),
-                [at_gate(threshold, of_group[threshold]) for threshold in THRESHOLDS],
+                at_gate(settings.gate, [as_set[number] for number in own]),
+                [at_gate(threshold, views) for threshold, views in of_group.items()],
                 calibration(of_group[0.0]),
             )
 

@@ -9,12 +9,14 @@ from mellum_lsp.bench.gates import (
     THRESHOLDS,
     AtGate,
     at_gate,
+    behind,
     best_gate,
     calibration,
     lowest_gate,
-    seen_behind,
+    seen,
 )
 from mellum_lsp.completion.settings import CompletionSettings
+from mellum_lsp.completion.thresholds import Thresholds
 
 from .test_scores import place, said
 
@@ -34,7 +36,7 @@ def asked():
 
 
 def gate(threshold: float, times: int = 1) -> AtGate:
-    return at_gate(threshold, seen_behind(threshold, asked() * times, SETTINGS))
+    return at_gate(threshold, seen(asked() * times, behind(threshold, SETTINGS)))
 
 
 def curve(times: int = 1) -> list[AtGate]:
@@ -62,13 +64,10 @@ def test_a_higher_gate_never_shows_more() -> None:
 
 
 def test_calibration_compares_drafts_of_like_probability() -> None:
-    bins = {round(one.predicted, 2): one.observed for one in calibration(seen_behind(0.0, asked(), SETTINGS))}
-    assert {predicted: observed.value for predicted, observed in bins.items()} == {
-        0.35: 0.0,
-        0.6: 0.0,
-        0.85: 1.0,
-        0.95: 1.0,
+    bins = {
+        round(one.predicted, 2): one.observed for one in calibration(seen(asked(), behind(0.0, SETTINGS)))
     }
+    assert observed == {0.35: 0.0, 0.6: 0.0, 0.85: 1.0, 0.95: 1.0}
 
 
 def test_the_lowest_gate_that_keeps_enough_right_is_found_only_where_enough_is_shown() -> None:
@@ -81,3 +80,9 @@ def test_the_lowest_gate_that_keeps_enough_right_is_found_only_where_enough_is_s
 
 def test_the_best_gate_weighs_right_characters_against_wrong_ones() -> None:
     assert 0.6 < best_gate(curve()).threshold <= 0.85
+
+
+def test_one_gate_for_all_takes_the_place_of_thresholds_by_form() -> None:
+    by_form = CompletionSettings(gate=0.5, thresholds=Thresholds(line=0.9, block=0.9, mid_line=0.9, word=0.9))
+    assert sum(one is not None for one in seen(asked(), by_form)) == 1
+    assert sum(one is not None for one in seen(asked(), behind(0.5, by_form))) == 3
