@@ -91,14 +91,18 @@ def defined_names(text: str) -> set[str]:
     return {name for name in names if len(name) >= _MIN_NAME and name not in _NOT_TYPES}
 
 
-def imported_names(text: str) -> set[str]:
-    """Names on the import lines of a text."""
-    return {
-        name
-        for match in _IMPORT.finditer(text)
-        for name in _IDENTIFIER.findall(match.group())
-        if len(name) >= _MIN_NAME
-    }
+def imported_names(text: str) -> dict[str, set[str]]:
+    """Names on the import lines of a text, each with the words of its lines: modules and folders among them.
+
+    ``from shop.cart import Item`` gives ``Item`` with ``from``, ``shop``, ``cart``, ``import`` and itself.
+    """
+    names: dict[str, set[str]] = {}
+    for match in _IMPORT.finditer(text):
+        words = set(_IDENTIFIER.findall(match.group()))
+        for name in words:
+            if len(name) >= _MIN_NAME:
+                names.setdefault(name, set()).update(words)
+    return names
 
 
 def used_names(text: str) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
@@ -10,7 +10,7 @@ from mellum_lsp.domain import Caret
 from mellum_lsp.retrieval.definitions import imported_names, used_names
 from mellum_lsp.retrieval.iou import IouIndex
 from mellum_lsp.retrieval.postings import Terms
-from mellum_lsp.retrieval.tokens import line_ids, token_ids, word_id
+from mellum_lsp.retrieval.tokens import identifiers, line_ids, token_ids, word_id
 
 if TYPE_CHECKING:
     from mellum_lsp.retrieval.project import View
@@ -19,6 +19,9 @@ _NAME_LINES = 12
 _IMPORT_CHARACTERS = 8000
 _MANY_DEFINITIONS = 8
 _CHUNKS_OF_A_NEAR_FILE = 4
+_MANY_HOLDERS = 64
+_UNUSED_IMPORT = 0.2
+"""What an imported name counts that is not used near the caret: it was wanted somewhere in the file."""
 
 
 def start_of_last_lines(text: str, offset: int, lines: int) -> int:
@@ -69,8 +72,12 @@ class Surroundings:
         """Identifiers near the caret with their weights, imported ones that are used there heavier."""
         text, offset = self.caret.text, self.caret.offset
         names = used_names(text[start_of_last_lines(text, offset, _NAME_LINES) : offset])
-        imported = imported_names(self.caret.text[:_IMPORT_CHARACTERS])
-        return {name: weight + (0.3 if name in imported else 0.0) for name, weight in names.items()}
+        return {name: weight + (0.3 if name in self.imports else 0.0) for name, weight in names.items()}
+
+    @cached_property
+    def imports(self) -> dict[str, set[str]]:
+        """Imported names with the words of the lines that import them."""
+        return imported_names(self.caret.text[:_IMPORT_CHARACTERS])
 
 
 class Strategy(Protocol):
@@ -108,6 +115,19 @@ class Definitions:
         return ((chunk, min(1.0, score)) for chunk, score in best)
 
 
+class Imports:
+    """Chunks that define an imported name, in the file that the import names; used near the caret first."""
+
+    def find(self, view: View, around: Surroundings, limit: int) -> Iterator[tuple[int, float]]:
+        scores: dict[int, float] = {}
+        for name, words in around.imports.items():
+            weight = around.names.get(name, _UNUSED_IMPORT)
+            for chunk in _meant(view, view.names.holders(word_id(name)).tolist()[:_MANY_HOLDERS], words):
+                scores[chunk] = scores.get(chunk, 0.0) + weight
+        best = sorted(scores.items(), key=lambda one: (-one[1], one[0]))[:limit]
+        return ((chunk, min(1.0, score)) for chunk, score in best)
+
+
 class PathDistance:
     """The files in the nearest folders, from their beginnings, whatever is in them."""
 
@@ -131,8 +151,25 @@ STRATEGIES: dict[str, Strategy] = {
     "tokens": TokenIou(),
     "lines": LineIou(),
     "definitions": Definitions(),
+    "imports": Imports(),
     "path_distance": PathDistance(),
 }
+
+
+def _meant(view: View, chunks: Iterable[int], words: set[str]) -> list[int]:
+    """The chunks of the files that an import line with these ``words`` names, else of the folders."""
+    of_files, of_folders = [], []
+    for chunk in chunks:
+        place = int(view.file_of_chunk[chunk]) if chunk < len(view.file_of_chunk) else -1
+        if place < 0:
+            continue
+        *folders, file = view.files[place].entry.path.split("/")
+        stem, folder = identifiers(file.partition(".")[0]), identifiers(folders[-1] if folders else "")
+        if stem and stem <= words:
+            of_files.append(chunk)
+        elif folder and folder <= words:
+            of_folders.append(chunk)
+    return of_files or of_folders
 
 
 def _best(index: IouIndex, terms: Terms, limit: int) -> Iterator[tuple[int, float]]:

@@ -43,11 +43,17 @@ def test_long_lines_do_not_hang() -> None:
 
 
 def test_imported_names() -> None:
-    assert {"Path", "pathlib"} <= imported_names("from pathlib import Path\n")
-    assert {"first", "second"} <= imported_names("from m import (\n    first,\n    second,\n)\n")
-    assert "useState" in imported_names('import React, { useState } from "react";\n')
-    assert "HashMap" in imported_names("use std::collections::HashMap;\n")
-    assert imported_names("value = imported\n") == set()
+    assert imported_names("from pathlib import Path\n")["Path"] >= {"pathlib"}
+    assert imported_names("from m import (\n    first,\n    second,\n)\n").keys() >= {"first", "second"}
+    assert imported_names('import React, { useState } from "./react-dom";\n')["useState"] >= {"react", "dom"}
+    assert imported_names("use std::collections::HashMap;\n")["HashMap"] >= {"std", "collections"}
+    assert imported_names("value = imported\n") == {}
+
+
+def test_an_imported_name_knows_only_the_words_of_its_own_lines() -> None:
+    names = imported_names("from shop.cart import Item\nfrom tax import rate\n")
+    assert "tax" not in names["Item"]
+    assert "cart" not in names["rate"]
 
 
 def test_names_nearer_to_the_caret_weigh_more() -> None:

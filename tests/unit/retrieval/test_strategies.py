@@ -48,6 +48,38 @@ def test_a_name_with_very_many_definitions_says_nothing() -> None:
     assert paths(index, "run(") == []
 
 
+def test_imports_find_what_is_imported_though_nothing_near_the_caret_speaks_of_it() -> None:
+    index = only("imports")
+    index.add("shop/cart.py", "class Item:\n    price = 0\n")
+    index.add("shop/other.py", "class Item:\n    weight = 0\n")
+    assert paths(index, "from shop.cart import Item\n\n\ndef total(") == ["shop/cart.py"]
+
+
+@pytest.mark.parametrize(
+    ("line", "path"),
+    [
+        ("from .cart import Item", "app/cart.py"),
+        ("from shop import Item", "shop/__init__.py"),
+        ('import { Item } from "../lib/cart-item";', "lib/cart-item.ts"),
+        ("import com.shop.Item;", "com/shop/Item.java"),
+        ("use crate::cart::{Item, Price};", "src/cart.rs"),
+    ],
+)
+def test_imports_find_the_file_that_they_name(line: str, path: str) -> None:
+    index = only("imports")
+    index.add(path, "class Item:\n    price = 0\n")
+    index.add("far/away.py", "class Item:\n    weight = 0\n")
+    assert paths(index, f"{line}\n") == [path]
+
+
+def test_imports_used_near_the_caret_come_first() -> None:
+    index = only("imports")
+    index.add("shop/cart.py", "class Item:\n    price = 0\n")
+    index.add("shop/order.py", "class Order:\n    number = 0\n")
+    text = "from shop.cart import Item\nfrom shop.order import Order\n" + "\n" * 20 + "order = Order("
+    assert paths(index, text) == ["shop/order.py", "shop/cart.py"]
+
+
 def test_path_distance_goes_outwards_from_the_folder() -> None:
     index = only("path_distance")
     index.add("app/b.py", "class Invoice:\n    number = 0\n    customer = None\n")
