@@ -64,9 +64,8 @@ def test_a_higher_gate_never_shows_more() -> None:
 
 
 def test_calibration_compares_drafts_of_like_probability() -> None:
-    bins = {
-        round(one.predicted, 2): one.observed for one in calibration(seen(asked(), behind(0.0, SETTINGS)))
-    }
+    bins = calibration(seen(asked(), behind(0.0, SETTINGS)))
+    observed = {round(one.predicted, 2): one.observed.value for one in bins}
     assert observed == {0.35: 0.0, 0.6: 0.0, 0.85: 1.0, 0.95: 1.0}
 
 
