@@ -21,9 +21,17 @@ class RecordedGeneration:
 
     def __init__(self, inner: Generation, request: GenerateRequest) -> None:
         self.request = request
-        self.stats: GenerationStats = inner.stats
         self._inner = inner
         self._collector = Collector()
+
+    @property
+    def stats(self) -> GenerationStats:
+        """Those of the generation itself, which may replace them when it ends."""
+        return self._inner.stats
+
+    @stats.setter
+    def stats(self, stats: GenerationStats) -> None:
+        self._inner.stats = stats
 
     @property
     def prompt(self) -> Prompt:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,10 @@ from mellum_lsp.bench.holes import choose_holes
 from mellum_lsp.bench.project import Project, RankedContext
 from mellum_lsp.bench.runner import Run
 from mellum_lsp.bench.scores import judged, score_verdict
+from mellum_lsp.completion.settings import CompletionSettings
 from mellum_lsp.domain import Trigger, prompt_text
-from mellum_lsp.engine.interface import EngineCrashed
-from mellum_lsp.engine.scripted import ScriptedEngine
+from mellum_lsp.engine.interface import EngineCrashed, GenerateRequest, GenerationStats, Token
+from mellum_lsp.engine.scripted import ScriptedEngine, ScriptedGeneration
 
 from .conftest import knowing
 
@@ -92,6 +95,30 @@ async def test_only_a_mix_brings_project_context_and_supplies_names(run: Run) ->
     supplied = [a for h, a in run.answers(DEFAULT).items() if places[h].hole.is_cross_file and a.supplied]
     assert supplied
     assert all(answer.chunks for answer in supplied)
+
+
+class Generation(ScriptedGeneration):
+    """Like that of a real engine, which knows its figures only at the end and then has others."""
+
+    async def __aiter__(self) -> AsyncIterator[Token]:
+        counted, self.stats = self.stats, GenerationStats()
+        async for token in super().__aiter__():
+            yield token
+        self.stats = replace(counted, stop=self.stats.stop)
+
+
+class CountingAtTheEnd(ScriptedEngine):
+    def generate(self, request: GenerateRequest) -> Generation:
+        stats = GenerationStats(prompt_tokens=7)
+        return Generation(request, "value " * request.max_tokens, stats, None)
+
+
+async def test_what_the_engine_tells_at_the_end_is_kept(run: Run) -> None:
+    run.holes = [hole for hole in run.holes if hole.kind == "single-line"][:1]
+    run.settings = CompletionSettings(max_tokens=3)
+    await run.answer([NONE], CountingAtTheEnd(), ignore)
+    (answer,) = run.answers(NONE).values()
+    assert (answer.prompt_tokens, answer.stop) == (7, "length")
 
 
 async def test_a_crash_is_told_and_kept_as_no_answer(run: Run) -> None:
