@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types bench editors vocabularies clean
+.PHONY: demo test lint types bench bench-index editors vocabularies clean
 
 demo: $(STAMP)
 	@$(BIN)/mellum-lsp demo
@@ -32,6 +32,10 @@ vocabularies: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python tests/benchmarks/complete.py
+
+# Time and memory of the index: synthetic chunks up to a million, real code up to a million lines.
+bench-index: $(STAMP)
+	$(BIN)/python tests/benchmarks/index.py
 
 $(STAMP): pyproject.toml
 	@bash scripts/setup.sh "$(PYTHON)" "$(VENV)"
