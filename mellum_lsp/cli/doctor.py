@@ -7,7 +7,6 @@ import os
 import platform
 import shutil
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,16 +92,13 @@ def _hardware() -> Check:
 def _folders() -> Check:
     from platformdirs import PlatformDirs
 
+    from mellum_lsp.engine.rendezvous import private_folder
+
     directories = PlatformDirs("mellum-lsp", appauthor=False)
-    with warnings.catch_warnings():
-        # No XDG_RUNTIME_DIR: platformdirs falls back to a folder of its own, which is reported below.
-        warnings.simplefilter("ignore")
-        runtime = Path(directories.user_runtime_dir)
     named = {
         "cache": Path(directories.user_cache_dir),
         "state": Path(directories.user_state_dir),
         "data": Path(directories.user_data_dir),
-        "runtime": runtime,
     }
     unwritable = [f"{name} ({path})" for name, path in named.items() if not _writable(path)]
     facts = {name: str(path) for name, path in named.items()}
@@ -112,6 +108,16 @@ def _folders() -> Check:
             "warning",
             f"cannot write: {', '.join(unwritable)}",
             "completion works without them; give yourself write permission to keep index, log and metrics",
+            facts,
+        )
+    try:
+        facts["runtime"] = str(private_folder())
+    except OSError as error:
+        return Check(
+            "folders",
+            "warning",
+            f"editors cannot share an engine, each has its own: {error}",
+            "set XDG_RUNTIME_DIR to a folder that only you can use",
             facts,
         )
     return Check(

@@ -74,7 +74,9 @@ def open_neovim(
     ) -> Neovim:
         chosen = write_script(script) if script is not None else str(model)
         command = ", ".join(map(json.dumps, [str(SERVER), "serve", "--model", chosen]))
-        editor = kind(editors / "nvim", project, f"{{ cmd = {{ {command} }}, {options} }}")
+        # An engine ends with its editor: no process is left behind.
+        settings = "settings = { engine = { idleSeconds = 0 } }"
+        editor = kind(editors / "nvim", project, f"{{ cmd = {{ {command} }}, {settings}, {options} }}")
         opened.append(editor)
         editor.command(f"edit {file}")
         editor.wait_for_client()
