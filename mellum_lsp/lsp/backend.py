@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,16 +12,8 @@ from typing import Any, Protocol
 from mellum_lsp.completion.outcome import Explanation, Outcome
 from mellum_lsp.completion.settings import CompletionSettings
 from mellum_lsp.domain import Caret
-from mellum_lsp.engine.interface import (
-    Engine,
-    EngineError,
-    GenerateRequest,
-    GenerationStats,
-    ModelError,
-    ModelInfo,
-    Token,
-)
-from mellum_lsp.lsp.logs import state_directory
+from mellum_lsp.engine.interface import Engine, EngineError
+from mellum_lsp.lsp.engines import choose_engine
 from mellum_lsp.lsp.settings import Settings
 from mellum_lsp.retrieval.interface import ContextSource
 from mellum_lsp.workspace.settings import IndexSettings
@@ -57,13 +49,13 @@ class Completes(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """``mode`` says how the engine runs; ``model`` names the model before it is loaded."""
+    """``mode`` says how the engine runs, now; ``model`` names the model before it is loaded."""
 
     engine: Engine
     index: Index
     completer: Completes
     model: str
-    mode: str
+    mode: Callable[[], str]
 
     async def close(self, *, keep_index: bool = False) -> None:
         await self.completer.close()
@@ -76,7 +68,8 @@ class Build(Protocol):
     """Makes a backend; ``index`` is one that runs already and is kept.
 
     ``model`` was chosen on the command line and outweighs the settings. ``on_index_status`` is called in any
-    thread, ``on_engine_error`` on the event loop, at every trouble.
+    thread, ``on_engine_error`` on the event loop, at every trouble, ``on_notice`` with what the user should
+    know besides: that code goes to another machine, that it does no longer.
     """
 
     def __call__(
@@ -87,6 +80,7 @@ class Build(Protocol):
         folders: Sequence[Path],
         on_index_status: Callable[[Any], None],
         on_engine_error: Callable[[EngineError], None],
+        on_notice: Callable[[str], None],
         index: Index | None,
     ) -> Backend: ...
 
@@ -108,88 +102,16 @@ def build(
     folders: Sequence[Path],
     on_index_status: Callable[[Any], None],
     on_engine_error: Callable[[EngineError], None],
+    on_notice: Callable[[str], None],
     index: Index | None,
 ) -> Backend:
     """The real thing. Where there is no model to serve, the engine is one that fails with the reason."""
     from mellum_lsp.completion.pipeline import Completer
     from mellum_lsp.retrieval.live import LiveIndex
 
-    engine, name, mode = _engine(settings, model or settings.model)
+    chosen = choose_engine(settings, model or settings.model, on_notice)
     if index is None:
         index = LiveIndex(folders, settings.indexing(), on_index_status)
     index.update_settings(settings.indexing())
-    completer = Completer(engine, index, settings.completion(), on_engine_error)
-    return Backend(engine, index, completer, name, mode)
-
-
-def _engine(settings: Settings, choice: str | None) -> tuple[Engine, str, str]:
-    """The engine for a chosen model, the model's name and the mode."""
-    from mellum_lsp.engine.llama import LlamaEngine
-    from mellum_lsp.engine.process import start_own
-    from mellum_lsp.engine.script_file import PREFIX, engine_from_file
-    from mellum_lsp.engine.shared import join_or_start
-    from mellum_lsp.models.resolve import chosen_model, resolve
-
-    try:
-        if (script := chosen_model(choice)).startswith(PREFIX):
-            return engine_from_file(Path(script.removeprefix(PREFIX))), "scripted", "scripted"
-        chosen = resolve(choice)
-    except ModelError as error:
-        return Unavailable(error), choice or "", "none"
-    mode = "shared" if settings.engine.mode == "shared" and _can_share() else "own"
-    engine = LlamaEngine(
-        chosen.path,
-        settings.engine_settings(),
-        state_directory() / "engine.log",
-        chosen.name,
-        launch=join_or_start if mode == "shared" else start_own,
-        lifetime=settings.engine_lifetime(),
-    )
-    return engine, chosen.name, mode
-
-
-def _can_share() -> bool:
-    from mellum_lsp.engine.rendezvous import private_folder
-
-    try:
-        private_folder()
-    except OSError as error:
-        log.warning("engines cannot be shared, there is no private folder to meet in: %s", error)
-        return False
-    return True
-
-
-class Unavailable:
-    """An engine that cannot be had, for a reason that every request is told."""
-
-    info: ModelInfo | None = None
-    pid: int | None = None
-
-    def __init__(self, error: EngineError) -> None:
-        self._error = error
-
-    async def start(self, on_progress: Callable[[float], None] | None = None) -> ModelInfo:
-        raise self._error
-
-    def generate(self, request: GenerateRequest) -> _FailedGeneration:
-        return _FailedGeneration(self._error)
-
-    async def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        raise self._error
-
-    async def close(self) -> None:
-        pass
-
-
-class _FailedGeneration:
-    def __init__(self, error: EngineError) -> None:
-        self.stats = GenerationStats()
-        self._error = error
-
-    async def __aiter__(self) -> AsyncIterator[Token]:
-        if self._error:
-            raise self._error
-        yield Token(0, b"", 0.0)
-
-    def abort(self) -> None:
-        pass
+    completer = Completer(chosen.engine, index, settings.completion(), on_engine_error)
+    return Backend(chosen.engine, index, completer, chosen.model, chosen.mode)

@@ -59,10 +59,6 @@ class Configuration:
         client = self._session.client
         answer = await self._ask() if client.has_configuration and self._initialized.is_set() else pushed
         settings, problems = read_settings(overlay(self._options, answer))
-        if settings.engine.url is not None:
-            problems.append(
-                "engine.url: remote engines cannot be used yet; the engine on this machine serves"
-            )
         for problem in problems:
             if problem not in self._told:
                 self._told.add(problem)

@@ -56,6 +56,8 @@ class Session:
         self.index_feed = IndexFeed()
         self.feedback = Feedback(record)
         self.feedback.on_dismissed = self._dismissed
+        self.feedback.text_of = self._text_of
+        self.feedback.later = self._later
         self.answers = Answers(self)
         self.warming = Warming(self)
         self.rhythm = Rhythm()
@@ -85,6 +87,7 @@ class Session:
         self.status.state = "stopped"
         self._reporter.close()
         self.index_feed.close()
+        self.feedback.finish()
         await self.background.close()
         if self._backend is not None:
             await _quietly("closing", self._backend.close())
@@ -109,6 +112,7 @@ class Session:
             folders=list(self.folders),
             on_index_status=self._hear_index,
             on_engine_error=self._hear_engine_error,
+            on_notice=self._hear_notice,
             index=old.index if old is not None else None,
         )
         if old is None:
@@ -140,6 +144,11 @@ class Session:
         if self.status.message != str(error):
             self.set_state("failed", str(error))
             self.tell(types.MessageType.Error, str(error))
+
+    def _hear_notice(self, message: str) -> None:
+        """The engine's whereabouts have changed: the user should know, and the status tells it."""
+        self.tell(types.MessageType.Info, message)
+        self._reporter.changed()
 
     def _hear_index(self, status: Any) -> None:
         """Called in the index's thread."""
@@ -204,6 +213,13 @@ class Session:
         """``text`` with the line endings that the client wants to insert there."""
         return text if self.client.inserts_plain_newlines else place.with_own_endings(text)
 
+    def _text_of(self, uri: str) -> str | None:
+        document = self.open_document(uri)
+        return document.text if document else None
+
+    def _later(self, seconds: float, call: Callable[[], None]) -> None:
+        self._loop.call_later(seconds, call)
+
     def _dismissed(self, item_id: str) -> None:
         if self._backend is not None:
             self._backend.completer.dismissed(item_id)
@@ -262,7 +278,7 @@ class Session:
             "model": self.status.model,
             "engine": {
                 "pid": backend.engine.pid if backend else None,
-                "mode": backend.mode if backend else "none",
+                "mode": backend.mode() if backend else "none",
             },
             "index": {
                 "files": index.files if index else 0,

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from mellum_lsp.completion.settings import CompletionSettings
+from mellum_lsp.engine.remote.settings import API_KEY_VARIABLE, RemoteSettings
 from mellum_lsp.engine.settings import EngineSettings, Lifetime
 from mellum_lsp.workspace.settings import IndexSettings
 
@@ -36,8 +37,32 @@ class EngineOptions(Struct, frozen=True, rename="camel", forbid_unknown_fields=T
     ] = "shared"
     url: Annotated[
         str | None,
-        Meta(description="Address of a remote engine. Null keeps everything on this machine."),
+        Meta(
+            description="Address of an OpenAI-compatible completion server (vLLM, llama.cpp's server): "
+            "prompts, and so code, are sent there. Null keeps everything on this machine.",
+            examples=["http://127.0.0.1:8000/v1"],
+        ),
     ] = None
+    model: Annotated[
+        str | None, Meta(description="Which of its models the server shall use. Null means its first.")
+    ] = None
+    dialect: Annotated[
+        Literal[
+            "mellum",
+            "qwen",
+            "starcoder2",
+            "codegemma",
+            "deepseek_coder",
+            "granite",
+            "codestral",
+            "plain",
+        ]
+        | None,
+        Meta(description="How the server's model wants to be asked. Null tells it from the model's name."),
+    ] = None
+    api_key_variable: Annotated[
+        str, Meta(description="The environment variable that holds the server's key.")
+    ] = API_KEY_VARIABLE
     threads: Annotated[
         Count | None, Meta(description="Threads that decode. Null means one for every physical core.")
     ] = _ENGINE.threads
@@ -162,6 +187,15 @@ class Settings(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
         """What the index is told."""
         return IndexSettings(
             exclude=self.exclude, languages=self.languages, max_file_bytes=self.max_file_bytes
+        )
+
+    def remote(self) -> RemoteSettings | None:
+        """Where a remote engine is, None where everything stays on this machine."""
+        options = self.engine
+        if not options.url:
+            return None
+        return RemoteSettings(
+            options.url, options.model or "", options.dialect or "", options.api_key_variable
         )
 
     def engine_settings(self) -> EngineSettings:

@@ -130,10 +130,11 @@ class Lab:
         folders: Sequence[Path],
         on_index_status: Callable[[Any], None],
         on_engine_error: Callable[[EngineError], None],
+        on_notice: Callable[[str], None],
         index: FakeIndex | None,
     ) -> Backend:
         self.builds.append((settings, model, list(folders)))
         self.tell_engine_error = on_engine_error
         if index is None:
             self.index.on_status = on_index_status
-        return Backend(self.engine, self.index, self.completer, "fake", "own")
+        return Backend(self.engine, self.index, self.completer, "fake", lambda: "own")
