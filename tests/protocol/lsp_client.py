@@ -180,6 +180,13 @@ class LspClient:
         return result["items"]
 
 
+async def eventually(condition: Callable[[], Any]) -> None:
+    """Wait until something that the server does by itself makes ``condition`` true."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not condition():
+            await asyncio.sleep(0.002)
+
+
 def at(uri: str, position: dict[str, int], kind: int = 2) -> dict[str, Any]:
     """Parameters of a completion; kind 1 is invoked, 2 automatic (inline) or a trigger character (list)."""
     return {"textDocument": {"uri": uri}, "position": position, "context": {"triggerKind": kind}}

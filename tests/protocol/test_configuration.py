@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from fake_backend import Lab
-from lsp_client import LspClient
+from lsp_client import LspClient, eventually
 
 from mellum_lsp.lsp.settings import Settings
 from mellum_lsp.workspace.settings import IndexSettings
@@ -54,16 +52,16 @@ class TestSettings:
         ]
         assert lab.builds[0][0].max_lines == 5
 
-    async def test_a_mistake_is_told_once(self, client: LspClient) -> None:
+    async def test_a_mistake_is_told_once(self, client: LspClient, lab: Lab) -> None:
         for lines in (3, 4):
             settings = {"gate": "high", "maxLines": lines}
             client.notify("workspace/didChangeConfiguration", {"settings": settings})
-            await asyncio.sleep(0.02)
+        await eventually(lambda: lab.completer.settings and lab.completer.settings.max_lines == 4)
         assert len(client.received("window/showMessage")) == 1
 
     async def test_pushed_changes_reach_the_running_pipeline(self, client: LspClient, lab: Lab) -> None:
         client.notify("workspace/didChangeConfiguration", {"settings": {"mellum": {"gate": 0.3}}})
-        await asyncio.sleep(0.05)
+        await eventually(lambda: lab.completer.settings)
         assert lab.completer.settings is not None
         assert lab.completer.settings.gate == 0.3
         assert len(lab.builds) == 1, "a gate needs no new engine"
@@ -73,15 +71,14 @@ class TestSettings:
         await fresh.until_ready()
         fresh.answers["workspace/configuration"] = lambda params: [{"maxLines": 2}]
         fresh.notify("workspace/didChangeConfiguration", {"settings": None})
-        await asyncio.sleep(0.05)
+        await eventually(lambda: lab.completer.settings)
         assert lab.completer.settings is not None
         assert lab.completer.settings.max_lines == 2
 
     async def test_another_model_means_another_engine(self, client: LspClient, lab: Lab) -> None:
         client.notify("workspace/didChangeConfiguration", {"settings": {"model": "other"}})
-        await asyncio.sleep(0.05)
+        await eventually(lambda: lab.completer.closed)
         assert [build[0].model for build in lab.builds] == [None, "other"]
-        assert lab.completer.closed, "the old one is let go"
         assert ("close", None) not in lab.index.told, "the index stays"
         assert await client.inline(URI, client.open(URI, "$0"))
 
@@ -91,9 +88,7 @@ class TestSettings:
         changed = {"exclude": ["*.js"], "languages": ["*", "-markdown"], "maxFileBytes": 5000}
         client.notify("workspace/didChangeConfiguration", {"settings": changed})
         expected = IndexSettings(exclude=("*.js",), languages=("*", "-markdown"), max_file_bytes=5000)
-        async with asyncio.timeout(5):
-            while ("settings", expected) not in lab.index.told:
-                await asyncio.sleep(0.01)
+        await eventually(lambda: ("settings", expected) in lab.index.told)
         assert ("close", None) not in lab.index.told
         assert len(lab.builds) == 1, "the engine is none of its business"
 

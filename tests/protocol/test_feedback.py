@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -65,7 +64,7 @@ class TestTold:
         client.notify("textDocument/didShowCompletion", {"item": item})
         client.notify("textDocument/didPartiallyAcceptCompletion", {"item": item, "acceptedLength": 6})
         client.notify("textDocument/didShowCompletion", {"item": {"insertText": "x"}})
-        await asyncio.sleep(0.01)
+        await client.request("mellum/status")
         assert told(lab) == [(Kind.SHOWN, "id-1", 12), (Kind.PARTIALLY_ACCEPTED, "id-1", 6)]
 
     @pytest.mark.parametrize(

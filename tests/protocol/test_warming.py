@@ -7,16 +7,14 @@ from typing import Any
 
 import pytest
 from fake_backend import Lab
-from lsp_client import LspClient, at
+from lsp_client import LspClient, at, eventually
 
 URI = "file:///project/a.py"
 
 
 async def warmed(lab: Lab, number: int) -> list[tuple[str, int]]:
     """The documents and offsets that were warmed, once there are ``number``."""
-    async with asyncio.timeout(5):
-        while len(lab.completer.warmed) < number:
-            await asyncio.sleep(0.001)
+    await eventually(lambda: len(lab.completer.warmed) >= number)
     return [(caret.path, caret.offset) for caret in lab.completer.warmed]
 
 

@@ -97,7 +97,7 @@ def test_a_file_of_the_first_version_is_read_and_written_on(tmp_path: Path) -> N
             CREATE TABLE events (at REAL NOT NULL, kind TEXT NOT NULL, suggestion TEXT NOT NULL,
                 language TEXT NOT NULL, model TEXT NOT NULL, characters INTEGER NOT NULL,
                 lines INTEGER NOT NULL, probability REAL NOT NULL, latency_ms REAL NOT NULL);
-            INSERT INTO events VALUES (unixepoch() - 9, 'shown', 's0', 'python', 'm', 5, 1, 0.9, 40.0);
+            INSERT INTO events VALUES (unixepoch() - 3600, 'shown', 's0', 'python', 'm', 5, 1, 0.9, 40.0);
             PRAGMA user_version = 1;
         """)
     store = FeedbackStore(path)
