@@ -58,6 +58,7 @@ async def _complete(caret: Caret, root: Path, model: str | None, *, quiet: bool)
         folders=[root],
         on_index_status=lambda status: None,
         on_engine_error=lambda error: None,  # becomes the outcome's reason
+        on_notice=errors.print,
         index=None,
     )
     backend.index.start()

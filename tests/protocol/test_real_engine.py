@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import os
 import signal
 import stat
@@ -16,7 +17,7 @@ from typing import Any
 
 import psutil
 import pytest
-from lsp_client import LspClient, over_stdio
+from lsp_client import LspClient, isolated, over_stdio
 
 from mellum_lsp.models.resolve import embedded_model_path
 
@@ -172,6 +173,40 @@ async def test_memory_is_freed_beside_an_editor_that_asks_for_nothing(home: Path
         await until_completed(client)
         assert client.received("window/showMessage") == []
         await client.end()
+
+
+async def test_a_command_joins_the_editors_engine_and_leaves_none_behind(
+    home: Path, tiny_model: Path
+) -> None:
+    project = home / "project"
+    project.mkdir()
+    (project / "a.py").write_text("def add(a, b):\n    \n")
+    command = ("complete", f"{project / 'a.py'}:2:5", "--root", str(project), "--model", str(tiny_model))
+    log = home / "state" / "mellum-lsp" / "engine.log"
+
+    async def complete() -> str:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "mellum_lsp", *command, "--json"),
+            stdout=asyncio.subprocess.PIPE,
+            env=isolated(home),
+        )
+        output, _ = await asyncio.wait_for(process.communicate(), 60)
+        return str(json.loads(output)["text"])
+
+    async with over_stdio(home, "--model", str(tiny_model)) as (client, _):
+        await client.initialize()
+        assert await completed(client) == "return a + b"
+        before = await engine_of(client)
+        assert await complete() == "return a + b"
+        assert await engine_of(client) == before
+        assert log.read_text().count("\nserving ") == 1
+        await client.end()
+    assert await ended(before["pid"])
+    assert await complete() == "return a + b"
+    assert log.read_text().count("\nserving ") == 2
+    async with asyncio.timeout(10):
+        while list(home.glob("runtime/mellum-lsp/*")):
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.skipif(not embedded_model_path().is_file(), reason="the embedded model has not been built")
