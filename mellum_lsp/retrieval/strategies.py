@@ -88,7 +88,12 @@ class Strategy(Protocol):
 
 
 class TokenIou:
-    """Intersection over union of lexical tokens."""
+    """Intersection over union of lexical tokens: identifiers and the words that they are made of.
+
+    Of 403 names that held-out lines of three Python packages needed and the window did not show, prompts of
+    1,800 tokens held 178 by these tokens, 160 by identifiers alone and 150 by the tokens of a model's BPE
+    vocabulary (that of SmolLM2), which break names at places that say nothing and would need the model.
+    """
 
     def find(self, view: View, around: Surroundings, limit: int) -> Iterator[tuple[int, float]]:
         return _best(view.tokens, around.tokens, limit)
