@@ -24,7 +24,8 @@ ANALYSIS_VERSION = 2
 """To be raised with every change of what is kept of a text: chunks, outlines, tokens, names, secrets."""
 
 _ENCODER = msgspec.msgpack.Encoder()
-_SPANS = msgspec.msgpack.Decoder(list[tuple[int, int, list[int]]])
+PlainSpan = tuple[int, int, tuple[int, ...]]
+_SPANS = msgspec.msgpack.Decoder(list[PlainSpan])
 _OUTLINE = msgspec.msgpack.Decoder(
     tuple[tuple[tuple[tuple[int, int], tuple[int, int], str], ...], tuple[tuple[int, int], ...]]
 )
@@ -64,8 +65,12 @@ class FileEntry:
     def text(self) -> str:
         return zlib.decompress(self.packed_text).decode("utf-8", "replace")
 
+    def plain_spans(self) -> list[PlainSpan]:
+        """The fields of the `Span` of every chunk: a query wants few of them as such."""
+        return _SPANS.decode(self.packed_spans)
+
     def spans(self) -> list[Span]:
-        return [Span(start, end, tuple(scope)) for start, end, scope in _SPANS.decode(self.packed_spans)]
+        return [Span(*plain) for plain in self.plain_spans()]
 
     def outline(self) -> Outline:
         cuts, extents = _OUTLINE.decode(self.packed_outline)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from functools import cached_property
 
 from mellum_lsp.domain import Chunk
-from mellum_lsp.retrieval.analysis import FileEntry
-from mellum_lsp.workspace.chunks import Span
+from mellum_lsp.retrieval.analysis import FileEntry, PlainSpan
 from mellum_lsp.workspace.outline import Outline, compress, whole_definitions
 
 _KEEP_FILES = 256
@@ -17,13 +16,20 @@ _WORTH_IT = 0.8
 """A compressed form that is not shorter than this part of the whole is none."""
 
 
-@dataclass(frozen=True, slots=True)
 class _Unpacked:
-    entry: FileEntry
-    """Held so that its ``id`` stays its own."""
-    lines: list[str]
-    spans: list[Span]
-    outline: Outline
+    """A file's parts, each unpacked when it is first wanted: most queries want one chunk of many files."""
+
+    def __init__(self, entry: FileEntry) -> None:
+        self.entry = entry  # held so that its ``id`` stays its own
+        self.lines = entry.text().split("\n")
+        self.spans = entry.plain_spans()
+
+    @cached_property
+    def outline(self) -> Outline:
+        return self.entry.outline()
+
+    def text(self, start: int, end: int) -> str:
+        return "\n".join(self.lines[start:end])
 
 
 class CutFiles:
@@ -36,8 +42,8 @@ class CutFiles:
     def chunk(self, entry: FileEntry, number: int) -> Chunk:
         """The chunk with this number (from 0) of a file."""
         file = self._unpacked(entry)
-        span = file.spans[number]
-        return _chunk(file, span, span.end, "\n".join(file.lines[span.start : span.end]))
+        start, end, _ = span = file.spans[number]
+        return _chunk(file, span, end, file.text(start, end))
 
     def compressed(self, entry: FileEntry, number: int) -> Chunk | None:
         """What the definitions that begin in a chunk promise, up to their ends far behind it, without bodies.
@@ -45,17 +51,17 @@ class CutFiles:
         See `mellum_lsp.workspace.outline`. At most 2,400 characters; None where it would hardly be shorter.
         """
         file = self._unpacked(entry)
-        span = file.spans[number]
-        end = whole_definitions(file.outline, span.start, span.end)
-        text = _bounded(compress(file.lines, file.outline, span.start, end))
-        whole = "\n".join(file.lines[span.start : end])
+        start, end, _ = span = file.spans[number]
+        end = whole_definitions(file.outline, start, end)
+        text = _bounded(compress(file.lines, file.outline, start, end))
+        whole = file.text(start, end)
         return _chunk(file, span, end, text, whole) if text and len(text) < _WORTH_IT * len(whole) else None
 
     def number_of(self, entry: FileEntry, chunk: Chunk) -> int | None:
         """Which of the file's chunks this is; None where it is none of them any more."""
         file = self._unpacked(entry)
-        for number, span in enumerate(file.spans):
-            if "\n".join(file.lines[span.start : span.end]) == chunk.text:
+        for number, (start, end, _) in enumerate(file.spans):
+            if file.text(start, end) == chunk.text:
                 return number
         return None
 
@@ -72,7 +78,7 @@ class CutFiles:
             if known is not None:
                 self._files.move_to_end(id(entry))
                 return known
-        unpacked = _Unpacked(entry, entry.text().split("\n"), entry.spans(), entry.outline())
+        unpacked = _Unpacked(entry)
         with self._lock:
             self._files[id(entry)] = unpacked
             while len(self._files) > _KEEP_FILES:
@@ -80,9 +86,10 @@ class CutFiles:
         return unpacked
 
 
-def _chunk(file: _Unpacked, span: Span, end: int, text: str, source: str = "") -> Chunk:
-    scope = tuple(file.lines[line].rstrip() for line in span.scope)
-    return Chunk(file.entry.path, span.start + 1, end, text, scope, source)
+def _chunk(file: _Unpacked, span: PlainSpan, end: int, text: str, source: str = "") -> Chunk:
+    start, _, header_lines = span
+    scope = tuple(file.lines[line].rstrip() for line in header_lines)
+    return Chunk(file.entry.path, start + 1, end, text, scope, source)
 
 
 def _bounded(text: str) -> str:
