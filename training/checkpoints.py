@@ -86,6 +86,8 @@ def save(
 ) -> Path:
     """Keeps the newest ``keep``. ``state``: optimiser and data position."""
     target = run.checkpoints / f"step-{progress.step:07d}"
+    if (target / STATE).exists():  # nothing was trained since; a reader may be at it
+        return target
     partial = target.with_name("partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

@@ -46,6 +46,16 @@ def test_a_file_named_stop_ends_a_run_with_a_checkpoint(recipe: Recipe, ready: R
     assert checkpoints.newest(ready) is not None
 
 
+def test_a_checkpoint_that_is_there_is_not_written_again(recipe: Recipe, ready: Run) -> None:
+    (ready.root / "STOP").touch()
+    sft.train(recipe, ready)
+    first = checkpoints.newest(ready)
+    assert first is not None
+    written = (first / "model.safetensors").stat().st_mtime_ns
+    sft.train(recipe, ready)
+    assert (first / "model.safetensors").stat().st_mtime_ns == written
+
+
 def test_examples_in_one_row_do_not_see_each_other() -> None:
     tiny = model.tiny_random(300).eval()
     first, second = torch.arange(20, 50), torch.arange(100, 140)
