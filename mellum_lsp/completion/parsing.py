@@ -29,8 +29,6 @@ class SyntaxCheck:
 
     While somebody types, the code around the caret is rarely whole. So a text is measured against the best of
     what can be had without it: the document as it is, with a name at the caret, and without the caret's line.
-    Of 2,200 true continuations in eleven languages that rule refuses two, and of those with a bracket too
-    many it lets ten pass.
     """
 
     def __init__(self, caret: Caret) -> None:
@@ -86,14 +84,16 @@ def check_at(caret: Caret) -> SyntaxCheck:
 
 
 def count_errors(tree: Any) -> int:
-    """The ERROR and MISSING nodes of a tree."""
+    """The ERROR and MISSING nodes of a tree, and the hidden tokens (line breaks) that are missing."""
     errors = 0
     nodes = [tree.root_node]
     while nodes:
         node = nodes.pop()
-        errors += node.is_error or node.is_missing
-        if node.has_error:
-            nodes.extend(node.children)
+        if not node.has_error:
+            continue
+        faulty = [child for child in node.children if child.has_error]
+        errors += node.is_error or node.is_missing or not faulty
+        nodes.extend(faulty)
     return errors
 
 

@@ -8,7 +8,7 @@ from enum import Enum
 
 from mellum_lsp.completion.surroundings import Surroundings
 
-_WORD = re.compile(r"\W*\w+\W*")
+_BARE_WORD = re.compile(r"\W*\w*\W*")
 
 
 class Form(Enum):
@@ -56,4 +56,9 @@ def form_of(text: str, around: Surroundings) -> Form:
         return Form.MID_LINE
     if "\n" in text.strip():
         return Form.BLOCK
-    return Form.WORD if _WORD.fullmatch(text) else Form.LINE
+    return Form.WORD if is_bare_word(text) else Form.LINE
+
+
+def is_bare_word(text: str) -> bool:
+    """Whether a text has at most one word."""
+    return bool(_BARE_WORD.fullmatch(text))

@@ -15,6 +15,8 @@ from mellum_lsp.completion.rules.line_above import reject_line_above
 from mellum_lsp.completion.rules.line_end import end_with_the_line
 from mellum_lsp.completion.rules.minimum_worth import MinimumWorth
 from mellum_lsp.completion.rules.repetition import cut_repetition
+from mellum_lsp.completion.rules.secrets import cut_secrets
+from mellum_lsp.completion.rules.stubs import cut_stubs
 from mellum_lsp.completion.rules.suffix_overlap import cut_suffix_overlap
 from mellum_lsp.completion.rules.syntax import end_with_valid_syntax
 from mellum_lsp.completion.rules.trailing_whitespace import trim_trailing_whitespace
@@ -32,6 +34,7 @@ def policy(settings: CompletionSettings, trigger: Trigger) -> tuple[Rule, ...]:
     return (
         *((UnwantedPlace(settings.mid_word, settings.suppress_in),) if automatic else ()),
         cut_broken_text,
+        cut_secrets,
         end_with_the_line,
         fit_indentation,
         # What only says again what the document says already.
@@ -40,6 +43,7 @@ def policy(settings: CompletionSettings, trigger: Trigger) -> tuple[Rule, ...]:
         reject_line_above,
         reject_following_lines,
         cut_suffix_overlap,
+        *((cut_stubs,) if automatic else ()),
         trim_trailing_whitespace,
         end_with_valid_syntax,
         # From here on nothing may be cut off: `replace_after` counts on the closers in the text.

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from mellum_lsp.completion.draft import Draft, Rejected
 from mellum_lsp.completion.reasons import TOO_SHORT
+from mellum_lsp.completion.thresholds import is_bare_word
 from mellum_lsp.domain import Caret
-
-_BARE_WORD = re.compile(r"\W*\w*\W*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +25,7 @@ class MinimumWorth:
         whole = draft.typed + draft.text
         visible = sum(not character.isspace() for character in whole)
         has_word = any(character.isalnum() for character in whole)
-        least = 2 * self.characters if draft.cut and _BARE_WORD.fullmatch(whole) else self.characters
+        least = 2 * self.characters if draft.cut and is_bare_word(whole) else self.characters
         if visible < least or not has_word or not draft.text.strip():
             return Rejected(TOO_SHORT)
         return draft

@@ -11,6 +11,7 @@ from mellum_lsp.completion.fitting import fits_begun
 from mellum_lsp.completion.reasons import BREAKS_SYNTAX
 from mellum_lsp.completion.rules.closers import reconcile_closers
 from mellum_lsp.completion.surroundings import look
+from mellum_lsp.completion.thresholds import is_bare_word
 from mellum_lsp.domain import Caret, Trigger
 
 _MOST_ENDS = 8
@@ -20,8 +21,9 @@ _MOST_ENDS = 8
 def end_with_valid_syntax(draft: Draft, caret: Caret) -> Draft | Rejected:
     """End at the last place up to which the draft is the beginning of something that fits.
 
-    What a draft leaves open is thought closed: half a call is no mistake, a bracket too many is. Asked
-    explicitly, a draft that fits nowhere is left as it is.
+    What a draft leaves open is thought closed: half a call is no mistake, a bracket too many is. A bare word
+    that would be left of a mistake proves nothing. Asked explicitly, a draft that fits nowhere is left as it
+    is.
     """
     around = look(caret)
     if around.state.kind in ("line comment", "block comment"):
@@ -30,6 +32,8 @@ def end_with_valid_syntax(draft: Draft, caret: Caret) -> Draft | Rejected:
     for end in islice(ends, _MOST_ENDS):
         shorter = draft if end == len(draft.text) else replace(draft, text=draft.text[:end], cut=True)
         if _fits(shorter, caret):
+            if end < len(draft.text) and is_bare_word(shorter.text):
+                break
             return shorter
     return draft if caret.trigger is Trigger.INVOKED else Rejected(BREAKS_SYNTAX)
 
