@@ -19,6 +19,11 @@ class BatchCosts:
             self._costs.append(max(measured[size], self._costs[-1] if self._costs else 0.0))
 
     @property
+    def sizes(self) -> list[int]:
+        """The batches that were measured, ascending."""
+        return self._sizes
+
+    @property
     def measured(self) -> dict[int, float]:
         """The points of the curve."""
         return dict(zip(self._sizes, self._costs, strict=True))

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, BinaryIO
 if TYPE_CHECKING:
     from mellum_lsp.engine.service import Service
 
+_SECONDS_TO_WRITE = 5.0
 LISTENING = "listening"
 TAKEN = "taken"
 """What an engine with an address says on stdout, in a line: another one may have the place already."""
@@ -79,18 +80,26 @@ def _work(
     service: Service, arguments: argparse.Namespace, before_end: Callable[[], None] = lambda: None
 ) -> None:
     import msgspec
-    import platformdirs
 
     from mellum_lsp.engine.engine_log import EngineLog
     from mellum_lsp.engine.settings import EngineSettings
 
     log = EngineLog(arguments.log)
     settings = msgspec.json.decode(arguments.settings, type=EngineSettings)
-    cache = Path(platformdirs.user_cache_dir("mellum-lsp", appauthor=False)) / "engine"
-    if decoder := service.load(arguments.model, settings, cache):
+    decoder = service.load(arguments.model, settings, cache_folder())
+    if decoder:
         service.serve(decoder, after_job=lambda: log.rotate(2, 1))
     before_end()
     service.say_goodbye()
+    if decoder:
+        decoder.slots.write_all(_SECONDS_TO_WRITE)  # nobody waits for it: the next engine may begin already
+
+
+def cache_folder() -> Path:
+    """What the next engine need not find out again: measurements, and what was evaluated."""
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("mellum-lsp", appauthor=False)) / "engine"
 
 
 def take_over_stdio() -> tuple[BinaryIO, BinaryIO]:

@@ -45,8 +45,6 @@ class Decoder:
     drafter: Drafter
     micro_batch_tokens: int
     """How much of a prompt is evaluated at once: between two of these, an abort is always seen."""
-    longest_context: int
-    """Tokens that one prompt may have with its answer."""
     chooser: Chooser = field(init=False)
 
     def __post_init__(self) -> None:
@@ -68,7 +66,7 @@ class Decoder:
         prompt, stats.part_tokens = prompt_tokens(self.vocabulary, request.parts)
         stats.prompt_tokens = len(prompt)
         limit = self._token_limit(request, len(prompt))
-        slot = self.slots.prepare(request.document, prompt, len(prompt) + limit)
+        slot = self.slots.prepare(request.document, prompt)
         stats.reused_tokens = len(slot.tokens)
         prefilled = began
         try:
@@ -99,12 +97,12 @@ class Decoder:
         return self.vocabulary.ends.union(token for token in tokens if token is not None)
 
     def _token_limit(self, request: Generate, prompt: int) -> int:
-        room = self.longest_context - prompt
+        room = self.context.context_tokens - prompt
         if prompt == 0:
             raise RequestInvalid("the prompt is empty\nhint: a prompt has at least one token")
         if room < min(1, request.max_tokens):
             raise RequestInvalid(
-                f"the prompt has {prompt:,} tokens, but the context holds {self.longest_context:,} "
+                f"the prompt has {prompt:,} tokens, but the context holds {self.context.context_tokens:,} "
                 "with the answer\nhint: plan a shorter prompt or raise contextTokens"
             )
         return min(request.max_tokens, room)
@@ -164,13 +162,11 @@ class Decoder:
             raise Aborted
         position = len(slot.tokens)
         result = self.context.evaluate(slot.sequence, tokens, position, outputs=outputs)
-        if result is Evaluation.NO_ROOM and self.slots.forget_others(slot):
-            result = self.context.evaluate(slot.sequence, tokens, position, outputs=outputs)
         if result is Evaluation.ABORTED:
             raise Aborted
         if result is Evaluation.NO_ROOM:
             raise EngineError(
-                f"no room for {len(tokens)} more tokens in a context of {self.context.cells:,}\n"
+                f"no room for {len(tokens)} more tokens in a context of {self.context.context_tokens:,}\n"
                 "hint: report this as a bug"
             )
         self.slots.extend(slot, tokens)

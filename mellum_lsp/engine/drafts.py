@@ -66,7 +66,10 @@ class Drafter:
         self._earlier = EarlierAnswers()
 
     def best_length(self, matched: int, available: int) -> int:
-        """The length of the draft with the most tokens a second; 0 where none beats plain decoding."""
+        """The length of the draft with the most tokens a second; 0 where none beats plain decoding.
+
+        Only batches of a measured size are considered: between them the cost goes up and down.
+        """
         if self.costs is None:
             return 0
         best, best_rate = 0, _LEAST_GAIN / self.costs.milliseconds(1)
@@ -75,7 +78,7 @@ class Drafter:
             run *= self.trust.probability(matched + length - 1)
             expected += run
             rate = expected / self.costs.milliseconds(length + 1)
-            if rate > best_rate:
+            if rate > best_rate and length + 1 in self.costs.sizes:
                 best, best_rate = length, rate
         return best
 

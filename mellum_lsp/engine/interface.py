@@ -62,8 +62,8 @@ class Priority(IntEnum):
 class ModelInfo:
     """What is served. Speeds are measured on this machine when the model is loaded, in tokens per second.
 
-    ``context_tokens`` may one prompt have with its answer; the KV caches of all documents together hold
-    ``cache_tokens``. ``batch_ms`` is what evaluating so many tokens at once costs, as far as it was measured.
+    ``context_tokens`` may one prompt have with its answer, and so much holds the KV cache of each of
+    ``sequences``. ``batch_ms`` is what evaluating so many tokens at once costs, as far as it was measured.
     ``gpu_layers`` is -1 where the whole model is on a GPU.
     """
 
@@ -78,7 +78,7 @@ class ModelInfo:
     threads: int = 0
     micro_batch_tokens: int = 0
     gpu_layers: int = 0
-    cache_tokens: int = 0
+    sequences: int = 0
     batch_ms: Mapping[int, float] = field(default_factory=dict)
 
 

@@ -7,9 +7,10 @@ of its layers onto a GPU, threads and micro-batches from what was measured, the 
 from __future__ import annotations
 
 import hashlib
+import platform
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import llama_cpp
@@ -34,6 +35,8 @@ from mellum_lsp.engine.sizing import (
 )
 from mellum_lsp.engine.slots import Slots
 from mellum_lsp.engine.speeds import Speeds
+from mellum_lsp.engine.state_files import StateFiles
+from mellum_lsp.engine.states import States
 from mellum_lsp.engine.tuning import (
     LARGEST_BATCH,
     Tuning,
@@ -42,9 +45,6 @@ from mellum_lsp.engine.tuning import (
     measure,
     thread_counts,
 )
-
-_STATES = 4
-"""Sequences of a recurrent model, each of which has a state of its own in memory."""
 
 
 def load(
@@ -104,19 +104,20 @@ def _load(
 def _serve(
     model: Model, settings: EngineSettings, abort: AbortFlag, free_bytes: int | None, cache: Path | None
 ) -> tuple[Decoder, ModelInfo]:
-    threads, tuning = _measure(model, settings, abort, cache)
+    identity = (fingerprint(model.header.path), llama_cpp.__version__, model.gpu_layers)
+    threads, tuning = _measure(model, settings, abort, TuningStore(cache, _named(*identity, *_machine())))
     costs = tuning.costs(threads)
     micro_batch = settings.micro_batch_tokens or tuning.micro_batch(
         threads, longest_product_share(model.header), model.gpu_layers != 0
     )
     speeds = Speeds(micro_batch / costs.milliseconds(micro_batch) * 1e3, 1e3 / costs.milliseconds(1))
-    size = _size(model, settings, speeds.prefill, free_bytes)
-    size, context = _make_context(model, settings, abort, size, micro_batch, threads)
+    wanted = _size(model, settings, speeds.prefill, free_bytes)
+    size, context = _make_context(model, abort, wanted, micro_batch, threads)
     info = ModelInfo(
         name=model.name,
         path=str(model.header.path),
         architecture=model.header.architecture,
-        context_tokens=size.limit,
+        context_tokens=size.context_tokens,
         markers=model.vocabulary.markers,
         metadata=model.header.metadata,
         prefill_tokens_per_second=speeds.prefill,
@@ -124,32 +125,34 @@ def _serve(
         threads=threads,
         micro_batch_tokens=micro_batch,
         gpu_layers=model.gpu_layers,
-        cache_tokens=size.cells,
+        sequences=size.sequences,
         batch_ms=costs.measured,
     )
     _log(
         f"serving {info.path} with llama-cpp-python {llama_cpp.__version__}, {threads} threads, "
-        f"{size.limit} tokens of context ({size.cells} for all documents), micro-batches of {micro_batch}, "
+        f"{size.sequences} sequences of {size.context_tokens} tokens, micro-batches of {micro_batch}, "
         f"prefill {speeds.prefill:.0f} and decode {speeds.decode:.0f} tokens/s"
     )
-    drafter = Drafter(costs if settings.drafts and not model.keeps_a_state else None)
-    slots = Slots(context, can_copy=not model.keeps_a_state)
-    return Decoder(model.vocabulary, context, slots, abort, speeds, drafter, micro_batch, size.limit), info
+    can_cut = not model.keeps_a_state
+    drafter = Drafter(costs if settings.drafts and can_cut else None)
+    files = None
+    if cache and settings.keep_states:
+        files = StateFiles(cache / "states", _named(*identity, size.sequences))
+    states = States(context, lambda: speeds.prefill, size.parked_bytes, files, can_cut)
+    slots = Slots(context, states, can_cut)
+    return Decoder(model.vocabulary, context, slots, abort, speeds, drafter, micro_batch), info
 
 
 def _measure(
-    model: Model, settings: EngineSettings, abort: AbortFlag, cache: Path | None
+    model: Model, settings: EngineSettings, abort: AbortFlag, store: TuningStore
 ) -> tuple[int, Tuning]:
     """The number of threads to use, and what has been measured with it."""
-    cores = machine.cores()
-    preferred, others = (settings.threads, ()) if settings.threads else thread_counts(cores)
-    identity = (fingerprint(model.header.path), llama_cpp.__version__, model.gpu_layers, astuple(cores))
-    store = TuningStore(cache, hashlib.sha256(repr((*identity, _processor())).encode()).hexdigest()[:16])
+    preferred, others = (settings.threads, ()) if settings.threads else thread_counts(machine.cores())
     tuning = store.read()
     context = Context(
         model,
         abort,
-        cells=2 * LARGEST_BATCH,
+        context_tokens=2 * LARGEST_BATCH,
         micro_batch_tokens=LARGEST_BATCH,
         sequences=1,
         threads=preferred,
@@ -165,21 +168,17 @@ def _measure(
 def _size(
     model: Model, settings: EngineSettings, prefill_tokens_per_second: float, free_bytes: int | None
 ) -> ContextSize:
-    size = wanted_size(model.trained_context, settings.context_tokens, prefill_tokens_per_second)
-    if settings.cache_tokens:
-        return ContextSize(min(size.limit, settings.cache_tokens), settings.cache_tokens)
-    if free_bytes is None:  # on a GPU: what fits shows itself
+    each = cache_bytes_per_token(model.header)
+    size = wanted_size(
+        model.trained_context, settings.context_tokens, prefill_tokens_per_second, settings.sequences, each
+    )
+    if free_bytes is None:  # on a GPU: what fits shows itself; what is parked lies in the machine's memory
         return size
-    return fitting_size(size, cache_bytes_per_token(model.header), free_bytes)
+    return fitting_size(size, each, free_bytes)
 
 
 def _make_context(
-    model: Model,
-    settings: EngineSettings,
-    abort: AbortFlag,
-    size: ContextSize,
-    micro_batch: int,
-    threads: int,
+    model: Model, abort: AbortFlag, size: ContextSize, micro_batch: int, threads: int
 ) -> tuple[ContextSize, Context]:
     """A context of this size, or of the largest smaller one for which there is memory."""
     for attempt in _sizes_down_from(size):
@@ -187,9 +186,9 @@ def _make_context(
             context = Context(
                 model,
                 abort,
-                cells=attempt.cells,
+                context_tokens=attempt.context_tokens,
                 micro_batch_tokens=max(micro_batch, MOST_OUTPUTS),
-                sequences=min(settings.sequences, _STATES) if model.keeps_a_state else settings.sequences,
+                sequences=attempt.sequences,
                 threads=threads,
             )
         except ModelTooLarge as error:
@@ -200,25 +199,28 @@ def _make_context(
 
 
 def _sizes_down_from(size: ContextSize) -> Iterator[ContextSize]:
-    limit, cells = size.limit, size.cells
     yield size
-    while cells > limit:
-        cells = max(limit, cells // 2)
-        yield ContextSize(limit, cells)
-    while limit > SHORTEST_CONTEXT:
-        limit = max(SHORTEST_CONTEXT, limit // 2)
-        yield ContextSize(limit, limit)
+    while size.sequences > 1:
+        size = replace(size, sequences=size.sequences // 2)
+        yield size
+    while size.context_tokens > SHORTEST_CONTEXT:
+        size = replace(size, context_tokens=max(SHORTEST_CONTEXT, size.context_tokens // 2))
+        yield size
 
 
-def _processor() -> str:
-    """What the processor is called: measurements of another one are worth nothing."""
+def _machine() -> tuple[object, ...]:
+    """What measurements hold for: the cores, and what the processor is called."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line for line in lines if line.startswith(("model name", "CPU part")))
+        processor = next(line for line in lines if line.startswith(("model name", "CPU part")))
     except (OSError, StopIteration):
-        import platform
+        processor = f"{platform.machine()} {platform.processor()}"
+    return *astuple(machine.cores()), processor
 
-        return f"{platform.machine()} {platform.processor()}"
+
+def _named(*identity: object) -> str:
+    """A name for a file that holds for exactly this."""
+    return hashlib.sha256(repr(identity).encode()).hexdigest()[:16]
 
 
 def _log(text: str) -> None:

@@ -24,6 +24,9 @@ from mellum_lsp.engine.scheduler import Job, Scheduler
 from mellum_lsp.engine.servers import Servers
 from mellum_lsp.engine.settings import EngineSettings
 
+_PAUSE_SECONDS = 2.0
+"""After so long without a request, what was evaluated last is written to disk."""
+
 
 class Service:
     """Serves one model to any number of servers, each of which must say ``secret`` first.
@@ -96,13 +99,17 @@ class Service:
     def serve(self, decoder: Decoder, after_job: Callable[[], None] = lambda: None) -> None:
         """Serve jobs until nobody has wanted anything for long enough."""
         while True:
-            job = self._scheduler.take(self._servers.seconds_left())
+            left = self._servers.seconds_left()
+            pause = min(left, _PAUSE_SECONDS) if decoder.slots.has_unwritten() else left
+            job = self._scheduler.take(pause)
             while self._gone:
                 decoder.slots.retire(_documents_of(self._gone.popleft()))
             if job:
                 self._run(job, decoder)
                 self._servers.worked()
                 after_job()
+            elif pause < left:
+                decoder.slots.write_one(hurried=True)
             elif self._servers.end_if_idle():
                 return
 

@@ -12,19 +12,20 @@ class EngineSettings:
     """None and ``"auto"`` mean: chosen from the machine and the model, by measurement where that helps.
 
     ``context_tokens`` is the limit of one prompt with its answer, never more than the model was trained for;
-    ``cache_tokens`` the room for the KV caches of all ``sequences`` together. ``micro_batch_tokens`` is how
-    much of a prompt is evaluated at once, which is also how long a GPU keeps computing after an abort.
+    as many have each of ``sequences``. ``micro_batch_tokens`` is how much of a prompt is evaluated at once,
+    which is also how long a GPU keeps computing after an abort. ``keep_states`` lets what was evaluated
+    outlive the engine, on disk: it is derived from source text.
     ``gpu_layers`` "auto" puts as many layers on a GPU as fit. ``drafts`` may be evaluated ahead where that
     pays. ``memory_bytes`` is the most that the engine may take, by default what is free when it starts.
     """
 
     threads: int | None = None
     context_tokens: int | None = None
-    cache_tokens: int | None = None
     micro_batch_tokens: int | None = None
     gpu_layers: int | Literal["auto"] = "auto"
-    sequences: int = 16
+    sequences: int = 4
     drafts: bool = True
+    keep_states: bool = True
     memory_bytes: int | None = None
 
 

@@ -1,29 +1,29 @@
 """How much context a model gets: what prompts need on this machine, and what its memory has room for.
 
-All sequences share the cells of one cache. It is made so large that the full prompts of several documents
-stay evaluated side by side, where memory allows; a model for which not even a short prompt fits is refused
-before it is loaded, because a machine that runs out of memory takes the editor with it.
+A few sequences have room for a full prompt each, and what other documents evaluated is parked beside them in
+as many bytes as it takes (`states`), where memory allows. A model for which not even one short prompt fits is
+refused before it is loaded, because a machine that runs out of memory takes the editor with it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from mellum_lsp.engine.gguf import GgufHeader
 from mellum_lsp.engine.interface import ModelTooLarge
 
 DOCUMENTS = 4
-"""Full prompts that are to stay evaluated side by side."""
+"""Documents whose full prompts are to stay evaluated, beside those that a sequence holds."""
 LONGEST_CONTEXT = 8192
 SHORTEST_CONTEXT = 1024
-_ANSWER_TOKENS = 192
-_WARMED_SECONDS, _SHORTEST_WARMED = 4.0, 512
-"""A prompt that is evaluated ahead of time takes about so long, and has at least so many tokens."""
-_PATIENCE_SECONDS, _SHORTEST_LIMIT = 16.0, 2048
-"""Longer ones nobody waits for; so much is allowed all the same."""
+_WARMED_SECONDS, _BESIDE = 4.0, 256
+"""A prompt that is evaluated ahead of time takes about so long; it gets an answer, and is typed into."""
 _BUFFER_BYTES = 128 * 1024**2
 """Beside weights and cache: the graph's buffers, logits, the interpreter."""
+_MOST_PARKED_BYTES = 1024**3
+_PARKED_STATES_BYTES = 256 * 1024**2
+"""For recurrent models, whose states have a size that the header does not tell."""
 _STEP = 256
 _Q4_K_M_BITS = 4.9
 _GIB = 1024**3
@@ -31,31 +31,42 @@ _GIB = 1024**3
 
 @dataclass(frozen=True, slots=True)
 class ContextSize:
-    """``limit`` tokens may one prompt have with its answer; all sequences together ``cells``."""
+    """``context_tokens`` may one prompt have with its answer, and so many cells has each of ``sequences``;
+    ``parked_bytes`` is the room for what they do not hold."""
 
-    limit: int
-    cells: int
+    context_tokens: int
+    sequences: int
+    parked_bytes: int
 
 
-def wanted_size(trained: int, asked: int | None, prefill_tokens_per_second: float) -> ContextSize:
+def wanted_size(
+    trained: int,
+    asked: int | None,
+    prefill_tokens_per_second: float,
+    sequences: int,
+    bytes_per_token: int,
+) -> ContextSize:
     """What to make room for. ``trained`` is the model's own context (0 where it does not say), ``asked`` the
     longest prompt a user wants with its answer."""
-    most = trained or LONGEST_CONTEXT
-    speed = prefill_tokens_per_second
-    limit = asked or min(LONGEST_CONTEXT, max(_SHORTEST_LIMIT, _stepped(speed * _PATIENCE_SECONDS)))
-    limit = min(limit, most)
-    full = min(limit, max(_SHORTEST_WARMED, int(speed * _WARMED_SECONDS)) + _ANSWER_TOKENS)
-    return ContextSize(limit, max(limit, _stepped(DOCUMENTS * full)))
+    warmed = _stepped(prefill_tokens_per_second * _WARMED_SECONDS) + _BESIDE
+    context = asked or min(LONGEST_CONTEXT, max(SHORTEST_CONTEXT, warmed))
+    context = min(context, trained or context)
+    parked = min(_MOST_PARKED_BYTES, DOCUMENTS * context * bytes_per_token or _PARKED_STATES_BYTES)
+    return ContextSize(context, sequences, parked)
 
 
 def fitting_size(wanted: ContextSize, bytes_per_token: int, free_bytes: int) -> ContextSize:
-    """As much of ``wanted`` as ``free_bytes`` hold: what is for several documents takes at most half of them,
-    a single prompt up to nine tenths."""
+    """As much of ``wanted`` as ``free_bytes`` hold: sequences take at most half of them, a single one up to
+    nine tenths, and a quarter of what they leave is for parking."""
     if not bytes_per_token:
         return wanted
-    limit = min(wanted.limit, max(SHORTEST_CONTEXT, _stepped_down(free_bytes * 9 // 10 // bytes_per_token)))
-    cells = min(wanted.cells, _stepped_down(free_bytes // 2 // bytes_per_token))
-    return ContextSize(limit, max(limit, cells))
+    each = wanted.context_tokens * bytes_per_token
+    sequences = max(1, min(wanted.sequences, free_bytes // 2 // each))
+    if sequences == 1:
+        most = _stepped_down(free_bytes * 9 // 10 // bytes_per_token)
+        wanted = replace(wanted, context_tokens=min(wanted.context_tokens, max(SHORTEST_CONTEXT, most)))
+    left = free_bytes - sequences * wanted.context_tokens * bytes_per_token
+    return replace(wanted, sequences=sequences, parked_bytes=min(wanted.parked_bytes, max(0, left // 4)))
 
 
 def cache_bytes_per_token(header: GgufHeader) -> int:

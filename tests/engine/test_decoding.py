@@ -112,7 +112,7 @@ class TestSameAnswer:
     def test_a_full_cache_gives_way_and_answers_alike(self, tmp_path: Path) -> None:
         model = write_tiny_gguf(tmp_path / "small.gguf")
         alone = {name: decode(make_decoder(model), fim(name * 200), 12).ids for name in "WXYZ"}
-        decoder = make_decoder(model, replace(ONE_THREAD, cache_tokens=512))
+        decoder = make_decoder(model, replace(ONE_THREAD, sequences=1))
         for name in "WXYZWXYZ":
             assert decode(decoder, fim(name * 200), 12, document=name).ids == alone[name]
 
@@ -232,7 +232,7 @@ def test_speeds_follow_the_work(decoder: Decoder) -> None:
 
 def test_a_context_is_never_larger_than_the_model_was_trained_for(tmp_path: Path) -> None:
     model = write_tiny_gguf(tmp_path / "m", context_length=300)
-    assert make_decoder(model, EngineSettings(threads=1, context_tokens=4096)).longest_context == 300
+    assert make_decoder(model, EngineSettings(threads=1, context_tokens=4096)).context.context_tokens == 300
 
 
 def seconds_until_aborted(decoder: Decoder, parts: tuple[Part, ...]) -> float:

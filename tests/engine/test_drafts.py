@@ -17,9 +17,9 @@ from mellum_lsp.engine.decoder import Decoder
 from mellum_lsp.engine.drafts import LONGEST_DRAFT, Drafter
 from mellum_lsp.engine.lookup import LONGEST_MATCH, EarlierAnswers, Lookup
 
-FREE = BatchCosts({1: 10.0, 16: 10.0})
+FREE = BatchCosts(dict.fromkeys(range(1, 17), 10.0))
 """A machine on which a batch costs what one token costs."""
-PROPORTIONAL = BatchCosts({1: 10.0, 16: 160.0})
+PROPORTIONAL = BatchCosts({size: 10.0 * size for size in range(1, 17)})
 """A machine on which nothing is gained by evaluating tokens together."""
 
 
@@ -118,6 +118,18 @@ def longest_match(text: list[int], own: int) -> tuple[int, int]:
 
 
 class TestLength:
+    def test_batches_of_sizes_that_were_not_measured_are_not_made(self) -> None:
+        """Seven tokens may take longer than eight."""
+        drafter = Drafter(BatchCosts({1: 10, 4: 11, 8: 12, 16: 16}))
+        assert [drafter.best_length(16, available) for available in (2, 3, 6, 7, 14, 15)] == [
+            0,
+            3,
+            3,
+            7,
+            7,
+            15,
+        ]
+
     def test_without_a_measured_curve_nothing_is_drafted(self) -> None:
         assert Drafter().best_length(16, LONGEST_DRAFT) == 0
 
@@ -128,13 +140,13 @@ class TestLength:
         assert Drafter(FREE).best_length(2, 7) == 7
 
     def test_a_longer_match_is_trusted_further(self) -> None:
-        drafter = Drafter(BatchCosts({1: 10, 2: 12, 16: 40}))
+        drafter = Drafter(BatchCosts({1: 10} | {size: 10 + 2 * size for size in range(2, 17)}))
         lengths = [drafter.best_length(matched, LONGEST_DRAFT) for matched in range(2, 12)]
         assert lengths == sorted(lengths)
         assert lengths[0] < lengths[-1]
 
     def test_guesses_that_were_wrong_end_it_and_right_ones_bring_it_back(self) -> None:
-        drafter = Drafter(BatchCosts({1: 10, 2: 14, 16: 100}))
+        drafter = Drafter(BatchCosts({1: 10, 2: 14, 4: 24, 8: 48, 16: 100}))
         before = drafter.best_length(4, LONGEST_DRAFT)
         for _ in range(100):
             drafter.trust.learn(4, was_right=False)

@@ -41,30 +41,32 @@ def header(weights: int = 2 * GIB, layers: int = 30, kv_heads: int = 24, **more:
 
 
 class TestSize:
-    def test_four_full_prompts_fit_side_by_side(self) -> None:
-        """450 tokens/s: 1,800 tokens are warmed in four seconds, and each may get an answer of 192."""
-        size = wanted_size(trained=8192, asked=None, prefill_tokens_per_second=450)
-        assert size.cells >= 4 * (1800 + 192)
-        assert size.limit >= 1800 + 192
+    def test_a_sequence_holds_what_is_warmed_and_its_answer(self) -> None:
+        """450 tokens/s: 1,800 tokens are warmed in four seconds; nano's cache takes 23,040 bytes a token."""
+        size = wanted_size(8192, None, 450, sequences=4, bytes_per_token=23_040)
+        assert size.context_tokens >= 1800 + 192
+        assert size.parked_bytes >= 4 * 1992 * 23_040, "four more documents are parked"
 
     def test_a_slow_model_gets_short_ones_and_a_fast_one_all_it_was_trained_for(self) -> None:
-        assert wanted_size(8192, None, 15) == ContextSize(limit=2048, cells=2816)
-        assert wanted_size(8192, None, 50_000) == ContextSize(limit=8192, cells=32768)
-        assert wanted_size(131_072, None, 50_000).limit == 8192
+        assert wanted_size(8192, None, 15, 4, 1).context_tokens == 1024
+        assert wanted_size(8192, None, 50_000, 4, 1).context_tokens == 8192
+        assert wanted_size(131_072, None, 50_000, 4, 1).context_tokens == 8192
 
     def test_what_the_user_asks_for_counts_up_to_what_the_model_was_trained_for(self) -> None:
-        assert wanted_size(8192, 5000, 15).limit == 5000
-        assert wanted_size(8192, 20_000, 15).limit == 8192
-        assert wanted_size(8192, 300, 50_000).limit == 300
+        assert wanted_size(8192, 5000, 15, 4, 1).context_tokens == 5000
+        assert wanted_size(8192, 20_000, 15, 4, 1).context_tokens == 8192
+        assert wanted_size(8192, 300, 50_000, 4, 1).context_tokens == 300
 
-    def test_little_memory_first_takes_the_room_of_the_others(self) -> None:
-        wanted = ContextSize(limit=2048, cells=8192)
+    def test_little_memory_takes_the_other_sequences_first(self) -> None:
+        wanted = ContextSize(context_tokens=2048, sequences=4, parked_bytes=8_000_000)
         assert fitting_size(wanted, 1000, 100_000_000) == wanted
-        assert fitting_size(wanted, 1000, 8_000_000) == ContextSize(2048, 3840)
-        assert fitting_size(wanted, 1000, 2_000_000) == ContextSize(1792, 1792)
+        assert fitting_size(wanted, 1000, 12_000_000) == ContextSize(2048, 2, 1_976_000)
+        assert fitting_size(wanted, 1000, 2_000_000) == ContextSize(1792, 1, 52_000)
 
     def test_a_state_that_does_not_grow_needs_no_room(self) -> None:
-        assert fitting_size(ContextSize(8192, 32768), 0, 0) == ContextSize(8192, 32768)
+        wanted = wanted_size(0, None, 450, 4, bytes_per_token=0)
+        assert wanted.parked_bytes > 0
+        assert fitting_size(wanted, 0, 0) == wanted
 
 
 class TestNeed:
@@ -113,10 +115,11 @@ class TestLoading:
     ) -> None:
         model = write_tiny_gguf(tmp_path / "m")
         usual = make_decoder(model, ONE_THREAD)
-        room = 128 * 1024**2 + model.stat().st_size + 5000 * 256
+        room = 128 * 1024**2 + model.stat().st_size + 3000 * 256
         monkeypatch.setattr(machine, "memory", lambda: machine.Memory(8 * GIB, room))
         small = make_decoder(model, ONE_THREAD)
-        assert small.context.cells < usual.context.cells
+        assert small.context.sequences == 1 < usual.context.sequences
+        assert small.context.context_tokens < usual.context.context_tokens
         assert decode(small, fim("XYZ"), 8).ids == decode(usual, fim("XYZ"), 8).ids
 
     def test_where_a_context_cannot_be_had_a_smaller_one_is_tried(
@@ -124,15 +127,18 @@ class TestLoading:
     ) -> None:
         make, asked = Context.__init__, []
 
-        def with_little_memory(self: Context, *arguments: object, cells: int, **options: object) -> None:
-            asked.append(cells)
-            if cells > 2000:
+        def with_little_memory(
+            self: Context, *arguments: object, context_tokens: int, sequences: int, **options: object
+        ) -> None:
+            asked.append(context_tokens * sequences)
+            if asked[-1] > 2000:
                 raise ModelTooLarge("no memory")
-            make(self, *arguments, cells=cells, **options)  # type: ignore[arg-type]
+            options |= {"context_tokens": context_tokens, "sequences": sequences}
+            make(self, *arguments, **options)  # type: ignore[arg-type]
 
         monkeypatch.setattr(Context, "__init__", with_little_memory)
         decoder = make_decoder(tiny_model)
-        assert asked[-1] == decoder.context.cells == decoder.longest_context <= 2000
+        assert (decoder.context.sequences, decoder.context.context_tokens) == (1, 1024)
         assert asked[1:] == sorted(asked[1:], reverse=True)
 
 
