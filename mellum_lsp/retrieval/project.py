@@ -235,6 +235,9 @@ class ProjectIndex:
                 dead.append(replaced)
             view.places[root, entry.path] = place
             tree = view.trees.setdefault(root, FolderTree())
+            for below in list(tree.below(entry.path)):  # a folder of that name is there no more
+                dead.append(view.places.pop((root, below)))
+                tree.remove(below)
             tree.add(entry.path)
         self._chunks = first
         self._view = replace(view, file_of_chunk=file_of_chunk)

@@ -100,6 +100,17 @@ def test_the_workspace_folder_itself_removed_and_restored(root: Path, live: Live
     assert eventually(lambda: "later.py" in paths(live))
 
 
+def test_a_file_in_place_of_a_folder_and_a_folder_in_place_of_a_file(root: Path, live: LiveIndex) -> None:
+    write(root / "pkg.py" / "inner.py")
+    assert eventually(lambda: "pkg.py/inner.py" in paths(live))
+    (root / "pkg.py").rename(root.parent / "away")  # nothing is told of what was in it
+    write(root / "pkg.py")
+    assert eventually(lambda: paths(live) == {"a.py", "pkg/b.py", "pkg.py"})
+    (root / "pkg.py").unlink()
+    write(root / "pkg.py" / "again.py")
+    assert eventually(lambda: paths(live) == {"a.py", "pkg/b.py", "pkg.py/again.py"})
+
+
 def test_a_branch_switch_of_many_files(root: Path, live: LiveIndex) -> None:
     def git(*arguments: str) -> None:
         identity = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "gc.auto=0"]

@@ -14,8 +14,10 @@ from mellum_lsp.retrieval.live import LiveIndex
 
 from .living import PATIENCE_SECONDS, QUICK, eventually, from_scratch, write
 
+pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
+
 PATHS = st.sampled_from(["a.py", "b.py", "pkg/a.py", "pkg/b.ts", "pkg/sub/c.py", "out/d.py", ".env", "x.png"])
-FOLDERS = st.sampled_from(["pkg", "pkg/sub", "out", "moved"])
+FOLDERS = st.sampled_from(["pkg", "pkg/sub", "out", "moved", "a.py"])  # one where a file may be
 TEXTS = st.sampled_from(
     [
         "one = 1\n",
@@ -34,6 +36,8 @@ EVENTS = st.lists(
         st.tuples(st.just("rename"), PATHS, PATHS),
         st.tuples(st.just("move folder"), FOLDERS, FOLDERS),
         st.tuples(st.just("delete folder"), FOLDERS, st.just("")),
+        st.tuples(st.just("move folder away"), FOLDERS, st.just("")),
+        st.tuples(st.just("restore folder"), FOLDERS, st.just("")),
         st.tuples(st.just("open"), PATHS, TEXTS),
         st.tuples(st.just("close"), PATHS, st.just("")),
         st.tuples(
@@ -47,12 +51,18 @@ EVENTS = st.lists(
 
 @pytest.fixture(scope="module")
 def living(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, LiveIndex]]:
-    root = tmp_path_factory.mktemp("living")
+    root = tmp_path_factory.mktemp("living") / "root"
+    root.mkdir()
     index = LiveIndex([root], QUICK)
     index.start()
     assert index.wait_until_ready(PATIENCE_SECONDS)
     yield root, index
     index.close()
+
+
+def away(root: Path, folder: str) -> Path:
+    """Outside of the workspace folder."""
+    return root.with_name(f"away-{folder.replace('/', '-')}")
 
 
 def happen(event: str, root: Path, first: str, second: str, index: LiveIndex, opened: dict[str, str]) -> None:
@@ -69,6 +79,10 @@ def happen(event: str, root: Path, first: str, second: str, index: LiveIndex, op
             path.rename(root / second)
         elif event == "delete folder":
             shutil.rmtree(path)
+        elif event == "move folder away":
+            path.rename(away(root, first))
+        elif event == "restore folder":
+            away(root, first).rename(path)
         elif event == "open":
             opened[first] = second.replace("\r\n", "\n")
             index.document_opened_or_changed(path, opened[first])
@@ -83,7 +97,7 @@ def happen(event: str, root: Path, first: str, second: str, index: LiveIndex, op
         pass  # not there, or a folder in the way: then this event did not happen
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(EVENTS)
 def test_the_index_equals_one_built_from_scratch(
     living: tuple[Path, LiveIndex], events: list[tuple[str, str, str]]
@@ -97,6 +111,6 @@ def test_the_index_equals_one_built_from_scratch(
     assert same, (events, index.all_chunks(), expected)
     for path in opened:
         index.document_closed(root / path)
-    for path in root.iterdir():
+    for path in (*root.iterdir(), *root.parent.glob("away-*")):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     assert eventually(lambda: index.all_chunks() == [], 10), ("cleared", events, index.all_chunks())
