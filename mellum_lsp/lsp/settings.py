@@ -64,12 +64,26 @@ class EngineOptions(Struct, frozen=True, rename="camel", forbid_unknown_fields=T
         str, Meta(description="The environment variable that holds the server's key.")
     ] = API_KEY_VARIABLE
     threads: Annotated[
-        Count | None, Meta(description="Threads that decode. Null means one for every physical core.")
+        Count | None, Meta(description="Threads that decode. Null means as many as were fastest here.")
     ] = _ENGINE.threads
     gpu_layers: Annotated[
         Annotated[int, Meta(ge=0)] | Literal["auto"],
         Meta(description="Layers of the model on the GPU; `auto` puts as many there as fit."),
     ] = _ENGINE.gpu_layers
+    memory_megabytes: Annotated[
+        Count | None,
+        Meta(
+            description="The most memory that the engine may take; a model that needs more is refused. Null "
+            "means what is free when it starts."
+        ),
+    ] = None
+    keep_states: Annotated[
+        bool,
+        Meta(
+            description="Whether what the model has evaluated is kept in the cache folder, readable for you "
+            "alone, so that the next engine begins warm. It is derived from source text."
+        ),
+    ] = _ENGINE.keep_states
     idle_seconds: Annotated[
         Annotated[float, Meta(ge=0)],
         Meta(
@@ -202,7 +216,11 @@ class Settings(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
         """What the engine is told: of a context, room for the longest prompt that was asked for."""
         room = self.context_tokens and self.context_tokens + _COMPLETION.max_tokens
         return EngineSettings(
-            threads=self.engine.threads, gpu_layers=self.engine.gpu_layers, context_tokens=room
+            threads=self.engine.threads,
+            gpu_layers=self.engine.gpu_layers,
+            context_tokens=room,
+            memory_bytes=self.engine.memory_megabytes and self.engine.memory_megabytes * 1_000_000,
+            keep_states=self.engine.keep_states,
         )
 
     def engine_lifetime(self) -> Lifetime:

@@ -38,7 +38,14 @@ def test_all_settings_reach_their_room() -> None:
             "languages": ["python"],
             "exclude": ["*.min.js"],
             "maxFileBytes": 10,
-            "engine": {"mode": "own", "url": None, "threads": 3, "gpuLayers": 12},
+            "engine": {
+                "mode": "own",
+                "url": None,
+                "threads": 3,
+                "gpuLayers": 12,
+                "memoryMegabytes": 900,
+                "keepStates": False,
+            },
         }
     )
     assert problems == []
@@ -58,6 +65,7 @@ def test_all_settings_reach_their_room() -> None:
     )
     engine = settings.engine_settings()
     assert (engine.threads, engine.gpu_layers) == (3, 12)
+    assert (engine.memory_bytes, engine.keep_states) == (900_000_000, False)
     assert engine.context_tokens >= 6000 + CompletionSettings().max_tokens
 
 
