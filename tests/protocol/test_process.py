@@ -56,8 +56,8 @@ async def started(tmp_path: Path, model: tuple[str, str]) -> AsyncIterator[Start
 class TestStdio:
     async def test_a_completion_and_a_log_without_source_text(self, started: Started, tmp_path: Path) -> None:
         client, _ = started
-        caret = client.open(URI, "def add(a, b):\n    $0\n")
-        (item,) = await client.inline(URI, caret, kind=1)
+        uri = (tmp_path / "a.py").as_uri()
+        (item,) = await client.inline(uri, client.open(uri, "def add(a, b):\n    $0\n"), kind=1)
         assert item["insertText"] == "return a + b"
         log = tmp_path / "state" / "mellum-lsp" / "server.log"
         answered = r"^\S+ \S+ \d+ INFO mellum_lsp\.lsp\.answers: a\.py: answered in"
