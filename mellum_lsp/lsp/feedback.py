@@ -112,6 +112,8 @@ class Feedback:
 
     def finish(self) -> None:
         """The session ends: record what was not yet."""
+        for uri in self._watches:
+            self.nothing_offered(uri)
         for uri in list(self._typed):
             self._record_typed(uri)
 

@@ -269,7 +269,8 @@ class TestTelling:
 class TestFeedback:
     def events(self, folder: Path) -> list[tuple[str, int]]:
         with sqlite3.connect(folder / "state" / "mellum-lsp" / "feedback.sqlite3") as database:
-            return database.execute("SELECT kind, characters FROM events ORDER BY rowid").fetchall()
+            query = "SELECT kind, characters FROM events WHERE suggestion != '' ORDER BY rowid"
+            return database.execute(query).fetchall()
 
     async def test_every_item_reports_its_acceptance(self, tmp_path: Path, script: str, uri: str) -> None:
         async with over_stdio(tmp_path, "--model", script) as (client, process):
@@ -299,3 +300,12 @@ class TestFeedback:
             await client.end()
             await asyncio.wait_for(process.wait(), 10)
         assert self.events(tmp_path) == [("shown", 12), ("typed through", 3), ("accepted", 9)]
+
+    async def test_what_is_shown_at_the_end_was_shown(self, tmp_path: Path, script: str, uri: str) -> None:
+        async with over_stdio(tmp_path, "--model", script) as (client, process):
+            await client.initialize()
+            await client.inline(uri, client.open(uri, "def add(a, b):\n    $0\n"), kind=1)
+            await asyncio.sleep(0.2)  # as long as a ghost must be there to be seen
+            await client.end()
+            await asyncio.wait_for(process.wait(), 10)
+        assert self.events(tmp_path) == [("shown", 12)]
