@@ -13,7 +13,7 @@ from typing import NamedTuple
 from mellum_lsp.bench.answers import Answer
 from mellum_lsp.bench.holes import Place
 from mellum_lsp.bench.scores import Shown, judged, shown
-from mellum_lsp.bench.statistics import Estimate, mean
+from mellum_lsp.bench.statistics import Estimate, mean, share
 from mellum_lsp.completion.settings import CompletionSettings
 from mellum_lsp.domain import Trigger
 
@@ -58,8 +58,8 @@ def at_gate(threshold: float, views: Sequence[Shown | None]) -> AtGate:
     there = [one for one in views if one]
     return AtGate(
         threshold,
-        mean([float(one is not None) for one in views]),
-        mean([float(one.right) for one in there]),
+        share(one is not None for one in views),
+        share(one.right for one in there),
         mean([float(one.right_characters) if one else 0.0 for one in views]),
         mean([float(one.wrong_characters) if one else 0.0 for one in views]),
     )
@@ -72,7 +72,7 @@ def calibration(views: Iterable[Shown | None]) -> list[Bin]:
         if draft:
             tenths[min(BINS - 1, int(draft.probability * BINS))].append(draft)
     return [
-        Bin(sum(one.probability for one in tenth) / len(tenth), mean([float(one.right) for one in tenth]))
+        Bin(sum(one.probability for one in tenth) / len(tenth), share(one.right for one in tenth))
         for tenth in tenths
         if tenth
     ]

@@ -137,7 +137,7 @@ def html(summary: Summary, title: str) -> str:
     page = Page(title)
     page.text(
         f"{summary.holes} spans were removed from {', '.join(summary.projects)} and completed again. Figures "
-        "are means; in brackets is the interval that holds them at 95% confidence (bootstrap over holes)."
+        "are means; in brackets is the interval that holds them at 95% confidence, over holes."
     )
     page.heading("What to set")
     page.code(json.dumps(dict(summary.advice), indent=2))

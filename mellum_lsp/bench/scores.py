@@ -17,6 +17,9 @@ from mellum_lsp.domain import Trigger
 FIGURES = ("exact", "first_line", "chrf", "similarity", "right_lines", "ended")
 """The fields of a `Score`, in the order in which tables show them."""
 
+YES_OR_NO = ("exact", "first_line", "ended")
+"""Those that are 0 or 1."""
+
 
 @dataclass(frozen=True, slots=True)
 class Score:

@@ -1,12 +1,15 @@
-"""Means with confidence intervals by the percentile bootstrap, alone and as paired differences.
+"""Shares and means with confidence intervals, and paired differences of means.
 
-Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13. Everything is drawn from a fixed
-seed: the same values give the same interval.
+Means by the percentile bootstrap (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13),
+drawn from a fixed seed: the same values give the same interval. Shares by Wilson's score interval (1927): of
+three successes in three a bootstrap would be certain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +18,7 @@ import numpy.typing as npt
 RESAMPLES = 2000
 CONFIDENCE = 0.95
 SEED = 7
+_Z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
 _AT_ONCE = 4_000_000
 """No more indices are drawn at a time."""
 
@@ -32,6 +36,19 @@ class Estimate(NamedTuple):
     @property
     def excludes_zero(self) -> bool:
         return self.low > 0 or self.high < 0
+
+
+def share(outcomes: Iterable[bool]) -> Estimate:
+    """The share of true outcomes; zeros where there are none."""
+    known = list(outcomes)
+    n = len(known)
+    if not n:
+        return Estimate(0.0, 0.0, 0.0, 0)
+    observed = sum(known) / n
+    widening = _Z * _Z / n
+    middle = (observed + widening / 2) / (1 + widening)
+    half = _Z * math.sqrt(observed * (1 - observed) / n + widening / (4 * n)) / (1 + widening)
+    return Estimate(observed, max(0.0, middle - half), min(1.0, middle + half), n)
 
 
 def mean(values: Values) -> Estimate:

@@ -21,8 +21,8 @@ from mellum_lsp.bench.gates import (
     seen,
 )
 from mellum_lsp.bench.holes import Hole, Place
-from mellum_lsp.bench.scores import FIGURES, Score, judged, score_verdict
-from mellum_lsp.bench.statistics import Estimate, mean, mean_difference, ratio_of_means
+from mellum_lsp.bench.scores import FIGURES, YES_OR_NO, Score, judged, score_verdict
+from mellum_lsp.bench.statistics import Estimate, mean, mean_difference, ratio_of_means, share
 from mellum_lsp.completion.settings import CompletionSettings
 from mellum_lsp.domain import Trigger
 
@@ -171,10 +171,15 @@ def _figures(results: Results, variant: Variant, group: str, places: Sequence[Pl
     return Figures(
         variant,
         group,
-        {name: mean([getattr(score, name) for score in scores]) for name in FIGURES},
+        {name: _estimate(name, scores) for name in FIGURES},
         mean(supplied),
         round(float(np.median([answer.milliseconds for answer in answers])), 1),
     )
+
+
+def _estimate(name: str, scores: Sequence[Score]) -> Estimate:
+    values = [float(getattr(score, name)) for score in scores]
+    return share(value == 1 for value in values) if name in YES_OR_NO else mean(values)
 
 
 def _difference(

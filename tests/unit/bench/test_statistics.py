@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mellum_lsp.bench.statistics import mean, mean_difference, ratio_of_means
+from mellum_lsp.bench.statistics import mean, mean_difference, ratio_of_means, share
 
 
 def test_the_interval_holds_the_true_mean_about_as_often_as_it_says() -> None:
@@ -44,3 +44,19 @@ def test_nothing_has_no_figures() -> None:
 def test_values_that_are_no_pairs_are_refused() -> None:
     with pytest.raises(ValueError, match="are no pairs"):
         mean_difference([1.0], [1.0, 2.0])
+
+
+def test_a_share_of_few_is_never_certain() -> None:
+    """Wilson's interval of three in three by hand: from n / (n + z²) to 1."""
+    all_of_three = share([True] * 3)
+    assert all_of_three.value == 1
+    assert all_of_three.low == pytest.approx(3 / (3 + 1.959964**2), abs=1e-4)
+    assert all_of_three.high == 1
+    assert share([False] * 3).high == pytest.approx(1 - all_of_three.low)
+    assert share([]).n == 0
+
+
+def test_the_interval_of_a_share_holds_the_truth_about_as_often_as_it_says() -> None:
+    random = np.random.default_rng(3)
+    samples = [share(random.random(30) < 0.9) for _ in range(300)]
+    assert 0.90 < np.mean([one.low <= 0.9 <= one.high for one in samples]) < 0.99
