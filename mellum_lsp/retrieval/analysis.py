@@ -20,7 +20,7 @@ from mellum_lsp.workspace.outline import Cut, Outline, find_outline
 from mellum_lsp.workspace.parsing import parse
 from mellum_lsp.workspace.settings import IndexSettings
 
-ANALYSIS_VERSION = 2
+ANALYSIS_VERSION = 3
 """To be raised with every change of what is kept of a text: chunks, outlines, tokens, names, secrets."""
 
 _ENCODER = msgspec.msgpack.Encoder()

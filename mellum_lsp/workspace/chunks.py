@@ -22,9 +22,14 @@ _MAX_DEPTH = 100
 _DECORATION_LINES = 4
 _SCOPES = re.compile(
     r"class|function|method|impl|module|namespace|interface|struct|trait|object|enum|protocol|extension"
-    r"|constructor|subroutine|procedure|package_body"
+    r"|constructor|subroutine|procedure|package_body|contract"
 )
 _NOT_SCOPES = re.compile(r"body|list|block|call|import|decorated|type|parameter|modifier|heritage|literal")
+_ODDLY_NAMED_SCOPES = frozenset({"fun_decl", "function_body", "value_definition", "Decl"})
+"""Of Erlang; of Dart, where the signature stands beside it; of OCaml; of Zig."""
+_DO_BLOCKS = frozenset({"call", "command"})
+_LISP_DEFINITION = re.compile(r"\s*\(\w*def")
+_LEADING = re.compile(r"comment|^attribute_item$")
 _DECORATION = re.compile(r"\s*(@|#\[|\[\w)")
 _WORD = re.compile(r"\w")
 
@@ -90,6 +95,7 @@ class _Cutter:
         self._settings = settings
         self._offsets = list(accumulate((len(line) + 1 for line in lines), initial=0))
         self._pieces: list[Span] = []
+        self._leading_ends: set[int] = set()
 
     def cut(self, root: Any) -> list[Span]:
         self._descend(root, (), 0)
@@ -109,19 +115,20 @@ class _Cutter:
         end = max(end, min(start + 1, len(self._lines)))
         if self._fits(start, end):
             self._emit(start, end, scope)
+            if _LEADING.search(node.type):
+                self._leading_ends.add(end)
             return
         children = node.children if depth < _MAX_DEPTH else []
         if not children:
             self._emit_lines(start, end, scope)
             return
         inner = self._scope_inside(node, scope) if depth else scope
-        header_end = inner[-1] + 1 if inner != scope else start
         for child in children:
-            self._descend(child, inner if child.start_point[0] >= header_end else scope, depth + 1)
+            self._descend(child, inner, depth + 1)
         self._emit(end, end, scope)
 
     def _scope_inside(self, node: Any, scope: tuple[int, ...]) -> tuple[int, ...]:
-        if not _SCOPES.search(node.type) or _NOT_SCOPES.search(node.type):
+        if not self._is_scope(node):
             return scope
         name = node.child_by_field_name("name")
         header = name.start_point[0] if name is not None else node.start_point[0]
@@ -129,6 +136,15 @@ class _Cutter:
         while header < last and _DECORATION.match(self._lines[header]):
             header += 1
         return scope if header in scope else (*scope, header)
+
+    def _is_scope(self, node: Any) -> bool:
+        kind = node.type
+        if kind in _DO_BLOCKS:  # of Elixir, Ruby and Groovy: definitions are calls with a block
+            return any(child.type in ("do_block", "block") for child in node.children)
+        if kind == "list_lit":
+            return bool(_LISP_DEFINITION.match(self._lines[node.start_point[0]]))
+        named = bool(_SCOPES.search(kind)) and not _NOT_SCOPES.search(kind)
+        return named or kind in _ODDLY_NAMED_SCOPES
 
     def _emit(self, start: int, end: int, scope: tuple[int, ...]) -> None:
         """Adds a piece; lines since the last one go to it; shared lines are glued."""
@@ -146,9 +162,13 @@ class _Cutter:
             self._emit_lines(start, begins, scope)
             start = begins
         if self._fits(start, end):
-            self._pieces.append(Span(start, end, scope))
+            self._add(start, end, scope)
         else:
             self._emit_lines(start, end, scope)
+
+    def _add(self, start: int, end: int, scope: tuple[int, ...]) -> None:
+        """A scope holds what follows its header; a body often begins on the header's own line."""
+        self._pieces.append(Span(start, end, tuple(header for header in scope if header < start)))
 
     def _emit_lines(self, start: int, end: int, scope: tuple[int, ...]) -> None:
         """Cuts what has no syntax inside (a long string, a comment) by lines alone."""
@@ -156,7 +176,7 @@ class _Cutter:
         while start < end:
             limit = min(start + self._settings.max_chunk_lines, end)
             stop = _end_within(self._lines, start, limit, self._settings.max_chunk_characters)
-            self._pieces.append(Span(start, stop, scope))
+            self._add(start, stop, scope)
             start = stop
 
     def _close_gap(self, end: int) -> None:
@@ -166,8 +186,9 @@ class _Cutter:
     def _gather(self) -> list[Span]:
         """Joins small neighbours of one scope, headers to their bodies, closers to theirs."""
         spans: list[Span] = []
-        following = [*self._pieces[1:], Span(0, 0)] if self._pieces else []
-        for piece, next_piece in zip(self._pieces, following, strict=True):
+        pieces = self._with_comments_above()
+        following = [*pieces[1:], Span(0, 0)] if pieces else []
+        for piece, next_piece in zip(pieces, following, strict=True):
             last = spans[-1] if spans else None
             if last is not None and self._fits(last.start, piece.end):
                 neighbours = last.scope == piece.scope and self._belong(
@@ -178,6 +199,23 @@ class _Cutter:
                     continue
             spans.append(piece)
         return spans
+
+    def _with_comments_above(self) -> list[Span]:
+        """The pieces, comments and attributes joined to what they stand right above."""
+        joined: list[Span] = []
+        for piece in reversed(self._pieces):
+            below = joined[-1] if joined else None
+            if (
+                below is not None
+                and piece.end in self._leading_ends
+                and piece.scope == below.scope
+                and self._lines[below.start].strip()
+                and self._fits(piece.start, below.end)
+            ):
+                joined[-1] = Span(piece.start, below.end, piece.scope)
+            else:
+                joined.append(piece)
+        return joined[::-1]
 
     def _belong(self, last: Span, piece: Span, piece_is_header: bool) -> bool:
         """Whether two neighbours share a chunk; with no blank line between, a little beyond the usual size.
