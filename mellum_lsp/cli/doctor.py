@@ -18,7 +18,7 @@ from rich.table import Table
 
 from mellum_lsp import __version__
 from mellum_lsp.cli.output import json_option, print_json, progress_bar
-from mellum_lsp.engine.interface import EngineError
+from mellum_lsp.engine.interface import EngineError, ModelInfo
 
 EDITORS = ("nvim", "code", "codium", "hx", "emacs")
 PROMPT_TOKENS, GENERATED_TOKENS = 512, 12
@@ -162,7 +162,7 @@ def _model(choice: str | None, progress: Callable[[float], None]) -> Iterator[Ch
     from mellum_lsp.models.resolve import resolve
     from mellum_lsp.prompt.dialects import Vocabulary, choose
 
-    async def load(path: Path) -> Check:
+    async def load(path: Path) -> list[Check]:
         engine = LlamaEngine(path, EngineSettings(), log_file=None)
         try:
             info = await engine.start(progress)
@@ -172,7 +172,7 @@ def _model(choice: str | None, progress: Callable[[float], None]) -> Iterator[Ch
         prefill, decode = info.prefill_tokens_per_second, info.decode_tokens_per_second
         cold_ms = 1000 * (PROMPT_TOKENS / prefill + GENERATED_TOKENS / decode)
         warm_ms = 1000 * (2 / prefill + GENERATED_TOKENS / decode)
-        return Check(
+        speed = Check(
             "speed",
             "ok" if warm_ms < 500 else "warning",
             f"prefill {prefill:.0f} and decode {decode:.0f} tokens/s: a line in about {warm_ms:.0f} ms while "
@@ -187,16 +187,37 @@ def _model(choice: str | None, progress: Callable[[float], None]) -> Iterator[Ch
                 "context_tokens": info.context_tokens,
             },
         )
+        return [speed, _choices(info)]
 
     try:
         chosen = resolve(choice)
         megabytes = chosen.path.stat().st_size / 1e6
         facts = {"name": chosen.name, "path": str(chosen.path), "megabytes": round(megabytes)}
         yield Check("model", "ok", f"{chosen.name}, {megabytes:.0f} MB, {chosen.path}", facts=facts)
-        yield asyncio.run(load(chosen.path))
+        yield from asyncio.run(load(chosen.path))
     except EngineError as error:
         message, _, hint = str(error).partition("\nhint: ")
         yield Check("model", "problem", message, hint)
+
+
+def _choices(info: ModelInfo) -> Check:
+    """What the engine chose for this machine, and by which measurements."""
+    layers = {0: "no layers on a GPU", -1: "all layers on the GPU"}
+    costs = ", ".join(f"{tokens}: {ms:.0f}" for tokens, ms in info.batch_ms.items())
+    return Check(
+        "engine",
+        "ok",
+        f"{info.threads} threads, {layers.get(info.gpu_layers, f'{info.gpu_layers} layers on the GPU')}, "
+        f"{info.sequences} sequences of {info.context_tokens} tokens, prompts in micro-batches of "
+        f"{info.micro_batch_tokens}; milliseconds by the tokens in a batch: {costs}",
+        facts={
+            "threads": info.threads,
+            "gpu_layers": info.gpu_layers,
+            "sequences": info.sequences,
+            "micro_batch_tokens": info.micro_batch_tokens,
+            "batch_ms": {str(tokens): round(ms, 2) for tokens, ms in info.batch_ms.items()},
+        },
+    )
 
 
 def _print(checks: list[Check]) -> None:

@@ -22,6 +22,8 @@ _WARMED_SECONDS, _BESIDE = 4.0, 256
 _BUFFER_BYTES = 128 * 1024**2
 """Beside weights and cache: the graph's buffers, logits, the interpreter."""
 _MOST_PARKED_BYTES = 1024**3
+_CHEAP_CONTEXT, _CHEAP_BYTES = 2048, 64 * 1024**2
+"""So much a sequence has however slow the model looked when it was measured, if it takes no more memory."""
 _PARKED_STATES_BYTES = 256 * 1024**2
 """For recurrent models, whose states have a size that the header does not tell."""
 _STEP = 256
@@ -49,7 +51,8 @@ def wanted_size(
     """What to make room for. ``trained`` is the model's own context (0 where it does not say), ``asked`` the
     longest prompt a user wants with its answer."""
     warmed = _stepped(prefill_tokens_per_second * _WARMED_SECONDS) + _BESIDE
-    context = asked or min(LONGEST_CONTEXT, max(SHORTEST_CONTEXT, warmed))
+    cheap = min(_CHEAP_CONTEXT, _CHEAP_BYTES // bytes_per_token) if bytes_per_token else _CHEAP_CONTEXT
+    context = asked or min(LONGEST_CONTEXT, max(SHORTEST_CONTEXT, cheap, warmed))
     context = min(context, trained or context)
     parked = min(_MOST_PARKED_BYTES, DOCUMENTS * context * bytes_per_token or _PARKED_STATES_BYTES)
     return ContextSize(context, sequences, parked)

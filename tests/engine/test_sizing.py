@@ -48,7 +48,8 @@ class TestSize:
         assert size.parked_bytes >= 4 * 1992 * 23_040, "four more documents are parked"
 
     def test_a_slow_model_gets_short_ones_and_a_fast_one_all_it_was_trained_for(self) -> None:
-        assert wanted_size(8192, None, 15, 4, 1).context_tokens == 1024
+        assert wanted_size(8192, None, 15, 4, 360 * 1024).context_tokens == 1024
+        assert wanted_size(8192, None, 15, 4, 23_040).context_tokens == 2048, "where that costs little"
         assert wanted_size(8192, None, 50_000, 4, 1).context_tokens == 8192
         assert wanted_size(131_072, None, 50_000, 4, 1).context_tokens == 8192
 
