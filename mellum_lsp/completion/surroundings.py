@@ -43,8 +43,8 @@ class Surroundings:
 
     @property
     def mid_line(self) -> bool:
-        """More than closers stands behind the caret on its line."""
-        return bool(self.tail.strip())
+        """More than closers and what ends a statement stands behind the caret on its line."""
+        return bool(self.tail.strip(" \t;,"))
 
     @property
     def on_blank_line(self) -> bool:

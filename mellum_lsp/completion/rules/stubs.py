@@ -61,7 +61,8 @@ def cut_stubs(draft: Draft, caret: Caret) -> Draft | Rejected:
 
 
 def _stub_in(line: str, above: str, typed: int, document: str) -> int | None:
-    """Where in the untyped part of a line a placeholder begins, or None."""
+    """Where in the untyped part of a line the first placeholder begins, or None."""
+    cuts = []
     for kind in _STUBS:
         found = kind.search(line)
         if found is None or found.start("key") < typed:
@@ -70,5 +71,5 @@ def _stub_in(line: str, above: str, typed: int, document: str) -> int | None:
         if kind in _EMPTY_STATEMENTS and _TAKES_NO_BODY.match(header):
             continue
         if not kind.search(document):
-            return max(0, found.start("cut" if "cut" in kind.groupindex else 0) - typed)
-    return None
+            cuts.append(found.start("cut" if "cut" in kind.groupindex else 0))
+    return max(0, min(cuts) - typed) if cuts else None

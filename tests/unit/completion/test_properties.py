@@ -18,40 +18,9 @@ from mellum_lsp.completion.thresholds import Thresholds
 from mellum_lsp.domain import Caret, Trigger
 from mellum_lsp.engine.interface import Token
 
-LANGUAGES = ["python", "javascript", "rust", "go", "ruby", "lua", "html", "markdown", "json", "haskell", "?"]
-PIECES = [
-    *("\n", " ", "    ", "\t", "(", ")", "[", "]", "{", "}", '"', "'", "`", '"""', "\\", ":", ";", ",", "."),
-    *(
-        "#",
-        "//",
-        "/*",
-        "*/",
-        "--",
-        "x",
-        "if",
-        "else",
-        "def",
-        "end",
-        "return",
-        "value",
-        "=",
-        "+",
-        "@",
-        "é",
-        "𝕏",
-    ),
-    *("<fim_prefix>", "<|endoftext|>", "\ufffd", "\x00", "\r", "\u2028", "x = 1\n", "f(a, b)\n", "}\n"),
-]
-texts = st.lists(st.sampled_from(PIECES), max_size=40).map("".join)
+from .texts import carets, texts
+
 brackets = st.text(alphabet="()[]{}ab \n", max_size=30)
-
-
-@st.composite
-def carets(draw: st.DrawFn, text: st.SearchStrategy[str] = texts) -> Caret:
-    before, after = draw(text), draw(text)
-    language = draw(st.sampled_from(LANGUAGES))
-    trigger = draw(st.sampled_from(Trigger))
-    return Caret("a", language, before + after, len(before), trigger)
 
 
 @st.composite
