@@ -25,6 +25,7 @@ FileKey = tuple[str, str]
 """Workspace folder and path in it."""
 
 _RENUMBER_FROM_CHUNKS = 2048
+_LATELY_CLOSED = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,16 @@ class View:
     places: dict[FileKey, int]
     trees: dict[str, FolderTree]
     opened: set[FileKey]
+    closed: dict[FileKey, None]
+    """The files that were open in the editor until lately, the latest at the end."""
+
+    def recent(self) -> set[FileKey]:
+        """The files that the user has or had before his eyes lately.
+
+        What merely changed on disk is not among them: the same files give the same answers, however they came
+        to be.
+        """
+        return {*tuple(self.opened), *tuple(self.closed)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +156,7 @@ class ProjectIndex:
             self._view.opened.add((root, path))
         else:
             self._view.opened.discard((root, path))
+            _note(self._view.closed, (root, path))
 
     def query(self, caret: Caret, limit: int = 24, settings: RankSettings | None = None) -> list[ScoredChunk]:
         """The most relevant chunks, best first; see `mellum_lsp.retrieval.ranking`."""
@@ -298,12 +310,22 @@ class ProjectIndex:
             places,
             view.trees,
             view.opened,
+            view.closed,
         )
         self._chunks, self._dead_chunks = count, 0
 
 
 def _empty_view() -> View:
-    return View(IouIndex(), IouIndex(), IouIndex(use_bits=False), [], np.empty(0, np.int32), {}, {}, set())
+    names = IouIndex(use_bits=False)
+    return View(IouIndex(), IouIndex(), names, [], np.empty(0, np.int32), {}, {}, set(), {})
+
+
+def _note(closed: dict[FileKey, None], key: FileKey) -> None:
+    """A file was closed just now; the one closed longest ago is forgotten."""
+    closed.pop(key, None)
+    closed[key] = None
+    if len(closed) > _LATELY_CLOSED:
+        del closed[next(iter(closed))]
 
 
 def _append(index: IouIndex, table: SetTable) -> int:

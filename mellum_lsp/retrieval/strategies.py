@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 from mellum_lsp.domain import Caret
@@ -13,12 +13,14 @@ from mellum_lsp.retrieval.postings import Terms
 from mellum_lsp.retrieval.tokens import identifiers, line_ids, token_ids, word_id
 
 if TYPE_CHECKING:
+    from mellum_lsp.retrieval.analysis import FileEntry
     from mellum_lsp.retrieval.project import View
 
 _NAME_LINES = 12
 _IMPORT_CHARACTERS = 8000
 _MANY_DEFINITIONS = 8
 _CHUNKS_OF_A_NEAR_FILE = 4
+_RECENT_CHUNKS = 16
 _MANY_HOLDERS = 64
 _UNUSED_IMPORT = 0.2
 """What an imported name counts that is not used near the caret: it was wanted somewhere in the file."""
@@ -96,7 +98,28 @@ class TokenIou:
     """
 
     def find(self, view: View, around: Surroundings, limit: int) -> Iterator[tuple[int, float]]:
-        return _best(view.tokens, around.tokens, limit)
+        scores = dict(_best(view.tokens, around.tokens, limit))
+        # In a large project they would hardly be among so few, however well they suit.
+        scores.update(RecentIou().find(view, around, _RECENT_CHUNKS))
+        return _ordered(scores, len(scores))
+
+
+class RecentIou:
+    """The same for files that are open in the editor or were lately, whatever the others hold."""
+
+    def find(self, view: View, around: Surroundings, limit: int) -> Iterator[tuple[int, float]]:
+        wanted = frozenset(around.tokens.tolist())
+        scores: dict[int, float] = {}
+        for key in view.recent() - {(around.caret.root, around.caret.path)}:
+            place = view.places.get(key)
+            if place is None:
+                continue
+            placed = view.files[place]
+            for number, terms in enumerate(_token_sets(placed.entry)):
+                shared = len(wanted & terms)
+                if shared:
+                    scores[placed.first_chunk + number] = shared / (len(wanted) + len(terms) - shared)
+        return _ordered(scores, limit)
 
 
 class LineIou:
@@ -116,8 +139,7 @@ class Definitions:
             if 0 < len(chunks) <= _MANY_DEFINITIONS:
                 for chunk in chunks.tolist():
                     scores[chunk] = scores.get(chunk, 0.0) + weight / len(chunks)
-        best = sorted(scores.items(), key=lambda one: (-one[1], one[0]))[:limit]
-        return ((chunk, min(1.0, score)) for chunk, score in best)
+        return _ordered(scores, limit)
 
 
 class Imports:
@@ -129,8 +151,7 @@ class Imports:
             weight = around.names.get(name, _UNUSED_IMPORT)
             for chunk in _meant(view, view.names.holders(word_id(name)).tolist()[:_MANY_HOLDERS], words):
                 scores[chunk] = scores.get(chunk, 0.0) + weight
-        best = sorted(scores.items(), key=lambda one: (-one[1], one[0]))[:limit]
-        return ((chunk, min(1.0, score)) for chunk, score in best)
+        return _ordered(scores, limit)
 
 
 class PathDistance:
@@ -154,6 +175,7 @@ class PathDistance:
 
 STRATEGIES: dict[str, Strategy] = {
     "tokens": TokenIou(),
+    "recent": RecentIou(),
     "lines": LineIou(),
     "definitions": Definitions(),
     "imports": Imports(),
@@ -175,6 +197,19 @@ def _meant(view: View, chunks: Iterable[int], words: set[str]) -> list[int]:
         elif folder and folder <= words:
             of_folders.append(chunk)
     return of_files or of_folders
+
+
+def _ordered(scores: dict[int, float], limit: int) -> Iterator[tuple[int, float]]:
+    """The best ``limit``, scores up to 1, equal ones by number."""
+    best = sorted(scores.items(), key=lambda one: (-one[1], one[0]))[:limit]
+    return ((chunk, min(1.0, score)) for chunk, score in best)
+
+
+@lru_cache(maxsize=64)
+def _token_sets(entry: FileEntry) -> list[frozenset[int]]:
+    """The token sets of a file's chunks, which the index keeps only by token."""
+    lines = entry.text().split("\n")
+    return [frozenset(token_ids("\n".join(lines[span.start : span.end])).tolist()) for span in entry.spans()]
 
 
 def _best(index: IouIndex, terms: Terms, limit: int) -> Iterator[tuple[int, float]]:

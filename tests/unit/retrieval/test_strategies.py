@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mellum_lsp.domain import Caret
@@ -98,6 +100,60 @@ def test_open_files_count_a_little_more() -> None:
     assert paths(index, "convert(amount")[0] == "app/b.py"
     index.mark_open("app/b.py", is_open=False)
     assert paths(index, "convert(amount")[0] == "app/a.py"
+
+
+class TestRecent:
+    """Files that are open in the editor or were open lately."""
+
+    def test_only_they_are_found_by_it_alone(self) -> None:
+        index = only("recent")
+        index.add("app/open.py", "def convert(amount):\n    return amount  # alpha beta gamma\n")
+        index.add("app/closed.py", "def convert(amount):\n    return amount  # delta epsilon zeta\n")
+        index.add("app/neither.py", "def convert(amount):\n    return amount  # eta theta iota\n")
+        index.mark_open("app/open.py")
+        index.mark_open("app/closed.py", is_open=False)
+        assert sorted(paths(index, "convert(amount")) == ["app/closed.py", "app/open.py"]
+
+    def test_never_the_carets_own_file(self) -> None:
+        index = only("recent")
+        index.add("app/main.py", "def convert(amount):\n    return amount\n")
+        index.mark_open("app/main.py")
+        assert paths(index, "convert(amount") == []
+
+    @pytest.mark.parametrize("was_open", [False, True])
+    def test_they_are_candidates_however_many_others_suit_better(self, was_open: bool) -> None:
+        """Where more chunks share more tokens than are looked at, the near one comes up all the same."""
+        settings = replace(RankSettings.of("tokens"), candidates=8)
+        index = ProjectIndex(rank_settings=settings)
+        for number in range(40):
+            name = f"far/away/from/here/{number}/{number}.py"
+            index.add(name, f"amount = currency_{number}\nrate = word_{number}\nfee = sum_{number}")
+        index.add(
+            "app/near.py", "amount = 1\nrate = 2\nfee = 3\none = two\nthree = four\nfive = six\nseven = 8\n"
+        )
+        if was_open:
+            index.mark_open("app/near.py")
+            index.mark_open("app/near.py", is_open=False)
+        found = paths(index, "amount, rate, fee = 1, 2, 3\nnumber_1 = number_2 = number_3 = 9")
+        assert ("app/near.py" in found) == was_open
+
+    def test_their_scores_are_those_of_the_whole_index(self) -> None:
+        index = only("tokens")
+        for number in range(30):
+            text = f"{'amount ' * (number % 3)} rate_{number % 7} = convert_{number % 5}\n"
+            index.add(f"app/{number}.py", text)
+        caret = Caret("app/main.py", "python", "rate_3 = convert_2 amount", 25)
+        before = index.query(caret, 99)
+        for number in range(0, 30, 2):
+            index.mark_open(f"app/{number}.py")
+        assert index.query(caret, 99, replace(RankSettings.of("tokens"), open_bonus=0.0)) == before
+
+    def test_only_the_files_closed_last_are_remembered(self) -> None:
+        index = only("recent")
+        for number in range(40):
+            index.add(f"app/{number}.py", f"value_{number} = convert(amount_{number})\n")
+            index.mark_open(f"app/{number}.py", is_open=False)
+        assert sorted(paths(index, "convert")) == sorted(f"app/{number}.py" for number in range(24, 40))
 
 
 @pytest.mark.parametrize(
