@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+import msgspec
+
 from mellum_lsp.engine import messages
 from mellum_lsp.engine.engine_log import EngineLog
 from mellum_lsp.engine.interface import EngineError
+
+_HINT = "hint: mellum-lsp may have been updated: restart the editor, or reinstall it"
 
 
 class Link:
@@ -37,10 +41,7 @@ class Link:
             case None:
                 return False
             case other:
-                raise EngineError(
-                    f"the engine began with {other!r}\n"
-                    "hint: restart the editor, and where that does not help, reinstall mellum-lsp"
-                )
+                raise EngineError(f"the engine began with {other!r}\n{_HINT}")
 
     def send(self, message: messages.ToEngine) -> None:
         """Send without waiting. An engine that has ended is noticed by `receive`.
@@ -52,14 +53,16 @@ class Link:
             self._writer.write(data)
 
     async def receive(self) -> messages.FromEngine | None:
-        """The next message, None once the engine has ended the connection. Raises `EngineError` and
-        `msgspec.MsgspecError` for what is no message."""
+        """The next message, None once the engine has ended the connection. Raises `EngineError` for what is
+        no message."""
         try:
             prefix = await self._reader.readexactly(messages.LENGTH.size)
             body = await self._reader.readexactly(messages.body_length(prefix))
+            return messages.decode_from_engine(body)
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
-        return messages.decode_from_engine(body)
+        except msgspec.MsgspecError as error:
+            raise EngineError(f"the engine cannot be understood: {error}\n{_HINT}") from error
 
     async def end(self) -> None:
         """Leave the engine."""

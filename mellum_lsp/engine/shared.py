@@ -25,7 +25,7 @@ from mellum_lsp.engine.process import child_command, child_environment, ended_un
 from mellum_lsp.engine.rendezvous import Place, place_for
 from mellum_lsp.engine.settings import EngineSettings
 
-_PATIENCE_SECONDS = 20.0
+_PATIENCE_SECONDS = 30.0
 """With an engine that listens or is about to. It does so before it loads its model, which may take long."""
 _RETRY_SECONDS = 0.02
 _EXIT_SECONDS = 1.0

@@ -16,6 +16,7 @@ from asking import ask, decode, fim, plain, read
 from conftest import ONE_THREAD, make_decoder
 from tiny_gguf import write_tiny_gguf
 
+from mellum_lsp.engine import messages
 from mellum_lsp.engine.interface import (
     EngineCrashed,
     EngineError,
@@ -267,6 +268,19 @@ class TestCrash:
         monkeypatch.setattr(sys, "executable", "/bin/echo")
         with pytest.raises(EngineError, match=r"out of step|while loading"):
             await engine.start()
+
+    async def test_an_engine_of_another_version_is_not_waited_for(
+        self, engine: LlamaEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """The package may be replaced under a running server."""
+        program = tmp_path / "python"
+        monkeypatch.setattr(sys, "executable", str(program))
+        for said in (messages.frame(messages.Welcome(messages.PROTOCOL + 1, 1)), b"\0\0\0\x01\xc0"):
+            octal = "".join(f"\\{byte:03o}" for byte in said)
+            program.write_text(f"#!/bin/sh\nprintf '{octal}'\ncat\n")
+            program.chmod(0o700)
+            with pytest.raises(EngineError, match="restart the editor"):
+                await read(ask(engine, plain("X")))
 
 
 class TestModelErrors:
