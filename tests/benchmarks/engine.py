@@ -20,6 +20,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from mellum_lsp.engine.settings import EngineSettings
 PROMPT = f"squares = {[n * n for n in range(150)]}\nnumbers = {list(range(150))}"[:-1]
 """About a thousand tokens, and a list that a model goes on with as long as it is let."""
 TOKENS = 48
+MEASUREMENTS = ("decoding", "keystrokes", "aborts", "callbacks")
 
 
 def main() -> None:
@@ -45,6 +47,7 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("--rounds", type=int, default=5, help="turns of engine and bare loop")
     parser.add_argument("--aborts", type=int, default=40)
+    parser.add_argument("--only", choices=MEASUREMENTS, action="append", help="leave the others out")
     parser.add_argument("--part", choices=["bare", "callbacks"], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.part == "bare":
@@ -52,13 +55,14 @@ def main() -> None:
     elif arguments.part == "callbacks":
         print(json.dumps(measure_callbacks(arguments.model)))
     else:
-        report = asyncio.run(measure(arguments.model, arguments.rounds, arguments.aborts))
+        chosen = arguments.only or MEASUREMENTS
+        report = asyncio.run(measure(arguments.model, arguments.rounds, arguments.aborts, chosen))
         report["load_average"] = os.getloadavg()[0]
         print(json.dumps(report))
 
 
-async def measure(model: Path, rounds: int, aborts: int) -> dict[str, Any]:
-    engine = LlamaEngine(model, EngineSettings())
+async def measure(model: Path, rounds: int, aborts: int, chosen: Sequence[str]) -> dict[str, Any]:
+    engine = LlamaEngine(model, EngineSettings(context_tokens=4096))
     began = time.perf_counter()
     info = await engine.start()
     report: dict[str, Any] = {
@@ -68,13 +72,17 @@ async def measure(model: Path, rounds: int, aborts: int) -> dict[str, Any]:
         "prefill_tokens_per_s": round(info.prefill_tokens_per_second),
     }
     print(f"{info.name}: loaded in {report['load_s']} s, {report['threads']} threads")
-    report |= await measure_decoding(engine, model, rounds)
-    report |= await measure_keystrokes(engine)
-    report |= await measure_aborts(engine, aborts)
+    if "decoding" in chosen:
+        report |= await measure_decoding(engine, model, rounds)
+    if "keystrokes" in chosen:
+        report |= await measure_keystrokes(engine)
+    if "aborts" in chosen:
+        report |= await measure_aborts(engine, aborts)
     await engine.close()
-    callbacks = part("callbacks", model, {"GOMP_SPINCOUNT": SPIN_COUNT})
-    report["token_ms_with_callback"] = json.loads(callbacks.communicate()[0])
-    print(f"callbacks: {report['token_ms_with_callback']}")
+    if "callbacks" in chosen:
+        callbacks = part("callbacks", model, {"GOMP_SPINCOUNT": SPIN_COUNT})
+        report["token_ms_with_callback"] = json.loads(callbacks.communicate()[0])
+        print(f"callbacks: {report['token_ms_with_callback']}")
     return report
 
 
