@@ -46,8 +46,9 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.setenv(f"XDG_{name}", str(folder / name.lower()))
     yield folder
     left = engines_below(folder)
-    assert wait_until(lambda: not any(engine.is_running() for engine in left)), left
+    all_ended = wait_until(lambda: not any(engine.is_running() for engine in left))
     shutil.rmtree(folder)
+    assert all_ended, left
 
 
 @pytest.fixture
