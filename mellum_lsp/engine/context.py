@@ -66,6 +66,8 @@ class Context:
                 "hint: lower contextTokens or choose a smaller model"
             )
         self.context_tokens = context_tokens
+        self.longest_state: int = llama_cpp.llama_model_n_swa(model.native) or context_tokens
+        """Tokens. Of sequences that are longer, `save` leaves out what a sliding window has left."""
         self.micro_batch_tokens = micro_batch_tokens
         self.sequences = sequences
         self._memory = llama_cpp.llama_get_memory(self._native)

@@ -15,8 +15,9 @@ LONGEST_DRAFT = 15
 """Tokens; with the one that is known, a batch of 16."""
 _LEAST_GAIN = 1.05
 """A draft that promises less is within the error of the measurement."""
-_PRIOR = (0.35, 0.45, 0.55, 0.65, 0.72, 0.78, 0.82, 0.86, 0.88, 0.9)
-"""How often a guess is right whose match has 2, 3, 4, … tokens, before anything has been seen."""
+_PRIOR = (0.48, 0.58, 0.67, 0.73, 0.82, 0.86, 0.88, 0.88, 0.9, 0.9)
+"""How often a guess is right whose match has 2, 3, 4, … tokens, before anything has been seen: about as often
+as those of nano-135m at 40 places of a Python project."""
 _PRIOR_WEIGHT, _LONGEST_MEMORY = 8.0, 256.0
 """Observations that the prior counts for, and those after which older ones count half."""
 

@@ -150,7 +150,11 @@ class Slots:
         if state and parked >= max(shared, least) and self._states.pays_to_restore(state, parked - common):
             data = self._states.data_of(state)
             return None if data is None else (data, state.tokens, parked)
-        if donor and shared >= least and self._states.pays_to_copy(donor.sequence, shared - common):
+        if (
+            donor
+            and shared >= least
+            and self._states.pays_to_copy(donor.sequence, donor.tokens, shared - common)
+        ):
             return self._states.save(donor.sequence), donor.tokens, shared
         return None
 

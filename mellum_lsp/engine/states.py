@@ -36,6 +36,8 @@ _ALMOST_ALL = 0.9
 class Stateful(Protocol):
     """The part of `context.Context` that copies the cache of a sequence out and in."""
 
+    @property
+    def longest_state(self) -> int: ...
     def state_bytes(self, sequence: int) -> int: ...
     def save(self, sequence: int) -> Bytes: ...
     def restore(self, sequence: int, data: Bytes) -> bool: ...
@@ -102,8 +104,10 @@ class States:
             seconds += self._reading.seconds(state.size)
         return self._pays(saved_tokens, seconds)
 
-    def pays_to_copy(self, sequence: int, saved_tokens: int) -> bool:
-        """The same for what a sequence holds: it must be saved first."""
+    def pays_to_copy(self, sequence: int, tokens: Tokens, saved_tokens: int) -> bool:
+        """The same for ``tokens`` that a sequence holds: they must be saved first."""
+        if len(tokens) > self._memory.longest_state:
+            return False
         size = self._memory.state_bytes(sequence)
         return self._pays(saved_tokens, self._saving.seconds(size) + self._restoring.seconds(size))
 
@@ -134,7 +138,7 @@ class States:
         known, common = self._best([state for state in self._states if state.data is not None], tokens)
         if known:
             self._touch(known)
-        if not self._is_worth(sequence, len(tokens) - common):
+        if not self._is_worth(sequence, tokens, len(tokens) - common):
             return
         data = self.save(sequence)
         state = State(tokens, len(data), data)
@@ -146,7 +150,7 @@ class States:
 
     def write(self, sequence: int, tokens: Tokens) -> None:
         """Let a sequence's state outlive this process; the writing goes on in another thread."""
-        if self._files and self._is_worth(sequence, len(tokens)) and not self._is_on_disk(tokens):
+        if self._files and not self._is_on_disk(tokens) and self._is_worth(sequence, tokens, len(tokens)):
             self._on_disk.append(tokens)
             self._files.write(tokens, self.save(sequence))
 
@@ -179,11 +183,10 @@ class States:
                 best = (state, common)
         return best
 
-    def _is_worth(self, sequence: int, tokens: int) -> bool:
-        """Whether so many tokens take longer to evaluate than the sequence to save and restore."""
-        size = self._memory.state_bytes(sequence)
-        seconds = self._saving.seconds(size) + self._restoring.seconds(size)
-        return 0 < size <= self._capacity and self._pays(tokens, seconds)
+    def _is_worth(self, sequence: int, tokens: Tokens, saved_tokens: int) -> bool:
+        """Whether a state of ``tokens`` fits, and spares evaluating so many of them at less cost."""
+        fits = 0 < self._memory.state_bytes(sequence) <= self._capacity
+        return fits and self.pays_to_copy(sequence, tokens, saved_tokens)
 
     def _is_on_disk(self, tokens: Tokens) -> bool:
         return any(_replaces(written, tokens) for written in self._on_disk)

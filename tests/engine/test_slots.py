@@ -15,7 +15,12 @@ SLOW, FAST = 1e3, 1e12
 
 
 class FakeMemory:
-    """A cache that holds tokens themselves; ``cuttable`` False is what a recurrent model has."""
+    """A cache that holds tokens themselves; ``cuttable`` False is what a recurrent model has.
+
+    ``longest_state`` is a sliding window: of longer sequences only the end is saved.
+    """
+
+    longest_state = 1000
 
     def __init__(self, cuttable: bool = True, sequences: int = 3):
         self.sequences = sequences
@@ -39,7 +44,7 @@ class FakeMemory:
 
     def save(self, sequence: int) -> np.ndarray:
         self.saves += 1
-        return np.array(self.held[sequence], np.int32).view(np.uint8)
+        return np.array(self.held[sequence][-self.longest_state :], np.int32).view(np.uint8)
 
     def restore(self, sequence: int, data: np.ndarray) -> bool:
         assert self.held[sequence] == []
@@ -181,6 +186,14 @@ class TestStates:
         cache.evaluate("b", tokens((500, 600)))
         assert cache.evaluate("c", tokens((0, 90), (900, 910)))[1] == 100
         assert cache.evaluate("a", tokens((0, 110)))[1] == 10
+
+    def test_what_a_sliding_window_has_left_behind_is_neither_saved_nor_copied(self) -> None:
+        cache = Cache(sequences=2)
+        cache.memory.longest_state = 60
+        for name, begin in (("a", 0), ("b", 500), ("c", 900)):
+            cache.evaluate(name, tokens((begin, begin + 100)))
+        assert cache.evaluate("a", tokens((0, 100)))[1] == 100
+        assert cache.evaluate("d", tokens((0, 90), (700, 710)))[1] == 100
 
     @given(
         st.lists(

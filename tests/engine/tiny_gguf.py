@@ -29,7 +29,7 @@ MARKERS = (
 )
 """The control tokens, by id."""
 
-_MERGES = (
+MERGES = (
     "Ġ Ġ",
     "ĠĠ ĠĠ",
     "d e",
@@ -92,7 +92,7 @@ def write_tiny_gguf(
     else:
         writer.add_tokenizer_model("gpt2")
         writer.add_tokenizer_pre("smollm")
-        writer.add_token_merges(_MERGES)
+        writer.add_token_merges(MERGES)
     writer.add_bos_token_id(0)
     writer.add_eos_token_id(0)
     writer.add_add_bos_token(add_bos)
@@ -107,7 +107,7 @@ def write_tiny_gguf(
 
 def byte_level_tokens() -> tuple[list[str], list[int]]:
     """Markers, a token for every byte, some merges; and the type of each token."""
-    tokens = [*MARKERS, *_byte_alphabet(), *(merge.replace(" ", "") for merge in _MERGES)]
+    tokens = [*MARKERS, *_byte_alphabet(), *(merge.replace(" ", "") for merge in MERGES)]
     kinds = gguf.TokenType
     return tokens, [kinds.CONTROL] * len(MARKERS) + [kinds.NORMAL] * (len(tokens) - len(MARKERS))
 
