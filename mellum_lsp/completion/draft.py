@@ -25,6 +25,17 @@ class Draft:
     def with_text(self, text: str) -> Draft:
         return replace(self, text=text)
 
+    def before_typing(self, caret: Caret) -> tuple[Draft, Caret]:
+        """The whole suggestion, and the caret at which the user began to type it.
+
+        Where it holds there, it holds here: a ghost stays while its reader types along.
+        """
+        begin = caret.offset - len(self.typed)
+        if not self.typed or caret.text[begin : caret.offset] != self.typed:
+            return self, caret
+        text = caret.text[:begin] + caret.text[caret.offset :]
+        return replace(self, text=self.typed + self.text, typed=""), replace(caret, text=text, offset=begin)
+
 
 @dataclass(frozen=True, slots=True)
 class Rejected:

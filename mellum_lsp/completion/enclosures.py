@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from mellum_lsp.completion.lexing import CODE, PAIRS, State, opened_by, opens_string, scan
+from mellum_lsp.completion.lexing import BEHIND_CHARACTERS, CODE, PAIRS, State, opened_by, opens_string, scan
 from mellum_lsp.completion.lines import joins, width
 from mellum_lsp.completion.syntax import Syntax
 
 _MARGIN_CHARACTERS = 20_000
 _AT_THE_MARGIN = ("\ndef ", "\nclass ", "\nfunc", "\nexport ", "\npublic ", "\nconst ")
+_READ_BY_WHAT_STANDS_BEFORE = ("/", "#", '"', "'", "`", "<")
 _ANYWHERE = re.compile(r"\s*(?:#|\w+:(?!:))")
 """Begins a line that may stand further out than the block it is in: directives and labels."""
 
@@ -58,33 +59,49 @@ class Behind(NamedTuple):
     truncated: bool
 
 
+_Stack = tuple[tuple[Enclosure, int], ...]
+"""What is open, each with where it was opened."""
+
+
 def open_at_end(before: str, syntax: Syntax, state: State) -> Inside:
     """What is open behind ``before``, which begins in ``state``."""
-    caret_line = before.rfind("\n") + 1
-    line_state = state
-    stack: list[tuple[Enclosure, int]] = []
-
-    def push(closer: str, offset: int, inside: State) -> None:
-        indentation = _indentation_at(before, offset)
-        stack.append((Enclosure(closer, "no", indentation, offset >= caret_line, inside.strings), offset))
-
-    if not state.in_code:
-        push(state.until, 0, state)
-    for event in scan(before, syntax, state):
-        if event.kind == "open":
-            push(PAIRS[event.text], event.offset, event.state)
-        elif event.kind in ("string", "comment") and event.state.until != "\n":
-            push(event.state.until, event.offset, event.state)
-        elif event.kind == "close":
-            same = [i for i, (enclosure, _) in enumerate(stack) if enclosure.closer == event.text]
-            del stack[same[-1] if same else len(stack) :]  # what lies inside was never closed
-        state = event.state
-        while stack and stack[-1][0].strings > state.strings:
-            stack.pop()  # the string is over, and so is what was opened in it
-        if event.offset < caret_line:
-            line_state = state
-    still_open = [e for e, offset in stack if not _was_forgotten(e, before, offset, syntax)]
+    line = before.rfind("\n") + 1
+    stack, line_state = _open_above(before[:line], syntax, state)
+    stack, state = _read_on(stack, before, line, syntax, line_state)
+    still_open = [
+        e for e, offset in stack if e.on_caret_line or not _was_forgotten(e, before, offset, syntax)
+    ]
     return Inside(state, line_state, tuple(still_open))
+
+
+@lru_cache(maxsize=8)
+def _open_above(lines: str, syntax: Syntax, state: State) -> tuple[_Stack, State]:
+    """What is open behind whole lines: the same for every character that is typed on the next one."""
+    begun = () if state.in_code else ((Enclosure(state.until, "no", 0, False, state.strings), 0),)
+    stack, state = _read_on(begun, lines, 0, syntax, state)
+    return tuple((replace(enclosure, on_caret_line=False), offset) for enclosure, offset in stack), state
+
+
+def _read_on(stack: _Stack, text: str, start: int, syntax: Syntax, state: State) -> tuple[_Stack, State]:
+    """What is open behind ``text``, with what was open at ``start``."""
+    opened = list(stack)
+    for event in scan(text[start:], syntax, state, text[max(0, start - BEHIND_CHARACTERS) : start]):
+        offset = start + event.offset
+        closer = ""
+        if event.kind == "open":
+            closer = PAIRS[event.text]
+        elif event.kind in ("string", "comment") and event.state.until != "\n":
+            closer = event.state.until
+        elif event.kind == "close":
+            same = [i for i, (enclosure, _) in enumerate(opened) if enclosure.closer == event.text]
+            del opened[same[-1] if same else len(opened) :]  # what lies inside was never closed
+        state = event.state
+        if closer:
+            enclosure = Enclosure(closer, "no", _indentation_at(text, offset), True, state.strings)
+            opened.append((enclosure, offset))
+        while opened and opened[-1][0].strings > state.strings:
+            opened.pop()  # the string is over, and so is what was opened in it
+    return tuple(opened), state
 
 
 def provided_by(behind: Behind, inside: Inside, syntax: Syntax, before: str) -> tuple[Enclosure, ...]:
@@ -98,7 +115,9 @@ def provided_by(behind: Behind, inside: Inside, syntax: Syntax, before: str) -> 
     left = [_where_left(behind.text, enclosure) for enclosure in result]
     innermost = len(result) - 1
     in_order = True  # every closer behind the caret so far closed what was innermost
-    for closer in _unopened(behind, syntax, before):
+    # What stands before decides how quotes, slashes and the like are read, and nothing else.
+    before = before[-BEHIND_CHARACTERS:] if behind.text[:1] in _READ_BY_WHAT_STANDS_BEFORE else ""
+    for closer in _unopened(behind.text, behind.state, syntax, before):
         same = [
             i
             for i in range(innermost, -1, -1)
@@ -189,7 +208,7 @@ def _was_forgotten(enclosure: Enclosure, before: str, offset: int, syntax: Synta
 
     Unfinished code is what people type in. Braces are another matter: lines in them may stand anywhere.
     """
-    if enclosure.on_caret_line or not enclosure.is_bracket:
+    if not enclosure.is_bracket:
         return False
     if enclosure.closer == "}" and not syntax.colon_blocks:
         return False
@@ -216,11 +235,12 @@ class _Closer(NamedTuple):
     begins_line: bool
 
 
-def _unopened(behind: Behind, syntax: Syntax, before: str) -> Iterator[_Closer]:
-    text, state = behind.text, behind.state
+@lru_cache(maxsize=8)
+def _unopened(text: str, state: State, syntax: Syntax, before: str) -> tuple[_Closer, ...]:
     opened: list[int] = []
     around = state.strings
     """How many strings around the caret are not over yet."""
+    closers = []
     for event in scan(text, syntax, state, before):
         strings, state = state.strings, event.state
         if event.kind == "open":
@@ -235,4 +255,5 @@ def _unopened(behind: Behind, syntax: Syntax, before: str) -> Iterator[_Closer]:
             line_start = text.rfind("\n", 0, event.offset) + 1
             indentation = _indentation_at(text, event.offset) if line_start else None
             begins_line = line_start > 0 and not text[line_start : event.offset].strip()
-            yield _Closer(event.text, event.offset, indentation, begins_line)
+            closers.append(_Closer(event.text, event.offset, indentation, begins_line))
+    return tuple(closers)

@@ -60,7 +60,12 @@ class State:
     @property
     def strings(self) -> int:
         """How many strings and comments lie around this place."""
-        return sum(not state.in_code for state in self.chain())
+        own = self.kind != "code"
+        return own if self.back is None else own + self.back.strings
+
+    def pattern(self) -> re.Pattern[str]:
+        """What matters inside a string or comment in this state."""
+        return _inside(self.kind, self.until, self.raw, self.heredoc, self.holes)
 
     def outside(self) -> State:
         return self.back or CODE
@@ -93,7 +98,7 @@ def scan(text: str, syntax: Syntax, state: State = CODE, before: str = "") -> It
     whole, shift = before + text, len(before)
     offset = shift
     while True:
-        pattern = grammar.pattern(state) if state.in_code else _inside(_key(state))
+        pattern = grammar.pattern(state) if state.in_code else state.pattern()
         found = pattern.search(whole, offset)
         if found is None:
             return
@@ -108,7 +113,7 @@ def scan(text: str, syntax: Syntax, state: State = CODE, before: str = "") -> It
         event = _code_event(found, grammar, state) if state.in_code else _inner_event(found, state)
         if event is not None:
             state = event.state
-            yield event._replace(offset=event.offset - shift)
+            yield event._replace(offset=event.offset - shift) if shift else event
 
 
 def opened_by(delimiter: str, syntax: Syntax) -> State:
@@ -171,24 +176,19 @@ def _openers(syntax: Syntax) -> dict[str, State]:
     return openers
 
 
-def _key(state: State) -> State:
-    """The state without what does not change what matters inside it, for the cache of patterns."""
-    return replace(state, back=None, pending=(), depth=0)
-
-
 @lru_cache(maxsize=256)
-def _inside(state: State) -> re.Pattern[str]:
+def _inside(kind: str, until: str, raw: bool, heredoc: bool, holes: tuple[str, ...]) -> re.Pattern[str]:
     """What matters inside a string or comment: its end, escapes, holes and line breaks."""
-    until = re.escape(state.until)
-    if state.heredoc:
+    until = re.escape(until)
+    if heredoc:
         return re.compile(rf"^[ \t]*(?P<word>{until})(?!\w)|\n", re.MULTILINE)
-    if state.kind != "string":
+    if kind != "string":
         return re.compile(rf"{until}|\n")
-    holes = sorted(state.holes, key=len, reverse=True)
+    longest_first = sorted(holes, key=len, reverse=True)
     alternatives = [
         *(r"\{\{" for hole in holes if hole == "{"),
-        *(f"(?P<hole{i}>{re.escape(hole)})" for i, hole in enumerate(holes)),
-        *(() if state.raw else (r"\\.",)),
+        *(f"(?P<hole{i}>{re.escape(hole)})" for i, hole in enumerate(longest_first)),
+        *(() if raw else (r"\\.",)),
         until,
         r"\n",
     ]

@@ -36,15 +36,19 @@ class SyntaxCheck:
         self._before, self._after = (_encoded(text) for text in excerpt(caret.text, caret.offset))
         self._source = self._before + self._after
         self._tree = _parse(self._grammar, self._source) if self._grammar else None
+        self._known: dict[tuple[str, int], bool] = {}
 
     def fits(self, text: str, replaced: int = 0) -> bool:
         """Whether there are no more errors with ``text`` in place of the ``replaced`` characters (closers)
         behind the caret; True where nobody can tell."""
         if self._fewest is None:
             return True
-        caret = len(self._before)
-        errors = self._errors_with(caret, caret + replaced, _encoded(text))
-        return errors is not None and errors <= self._fewest
+        known = self._known.get((text, replaced))
+        if known is None:
+            caret = len(self._before)
+            errors = self._errors_with(caret, caret + replaced, _encoded(text))
+            known = self._known[text, replaced] = errors is not None and errors <= self._fewest
+        return known
 
     @cached_property
     def _fewest(self) -> int | None:
@@ -78,7 +82,7 @@ class SyntaxCheck:
         return None if parsed is None else count_errors(parsed)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def check_at(caret: Caret) -> SyntaxCheck:
     return SyntaxCheck(caret)
 

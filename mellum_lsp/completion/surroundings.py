@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mellum_lsp.completion.enclosures import Behind, Enclosure, ends_below, open_at_end, provided_by, state_at
 from mellum_lsp.completion.lexing import CODE, State
@@ -51,25 +52,12 @@ class Surroundings:
         return not self.line_before.strip()
 
 
-_seen: list[tuple[Caret, Surroundings]] = []
-_SEEN_CARETS = 4
-
-
+@lru_cache(maxsize=4)
 def look(caret: Caret) -> Surroundings:
     """The surroundings of ``caret``. Costs about the same in a document of any length.
 
     Every rule of a request looks from the same caret, so the last few answers are kept.
     """
-    for seen, around in _seen:
-        if seen is caret:
-            return around
-    around = _look_around(caret)
-    _seen.append((caret, around))
-    del _seen[:-_SEEN_CARETS]
-    return around
-
-
-def _look_around(caret: Caret) -> Surroundings:
     text, offset = caret.text, caret.offset
     syntax = syntax_of(caret.language)
     start = text.rfind("\n", 0, max(0, offset - BEFORE_CHARACTERS)) + 1

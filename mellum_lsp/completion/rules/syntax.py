@@ -28,11 +28,13 @@ def end_with_valid_syntax(draft: Draft, caret: Caret) -> Draft | Rejected:
     around = look(caret)
     if around.state.kind in ("line comment", "block comment"):
         return draft
+    if draft.typed and _fits(*draft.before_typing(caret)):
+        return draft  # as it did when it was first shown: the parser remembers
     ends = chain([len(draft.text)], shorter_ends(draft.text, around))
     for end in islice(ends, _MOST_ENDS):
         shorter = draft if end == len(draft.text) else replace(draft, text=draft.text[:end], cut=True)
         if _fits(shorter, caret):
-            if end < len(draft.text) and is_bare_word(shorter.text):
+            if shorter is not draft and is_bare_word(shorter.text):
                 break
             return shorter
     return draft if caret.trigger is Trigger.INVOKED else Rejected(BREAKS_SYNTAX)
