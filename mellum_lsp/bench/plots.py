@@ -47,7 +47,7 @@ def trade_off(curves: Mapping[str, Sequence[AtGate]]) -> Any:
     axes.set_xlabel("holes at which something is shown, %")
     axes.set_ylabel("of these fully right, %")
     axes.set_xlim(0, 100)
-    axes.set_ylim(0, 100)
+    axes.set_ylim(-2, 104)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
     return figure
