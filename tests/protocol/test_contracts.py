@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import sqlite3
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from lsp_client import LspClient, ServerError, at, over_stdio
+from lsp_client import LspClient, ServerError, at, eventually, over_stdio
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -268,9 +269,16 @@ class TestTelling:
 
 class TestFeedback:
     def events(self, folder: Path) -> list[tuple[str, int]]:
-        with sqlite3.connect(folder / "state" / "mellum-lsp" / "feedback.sqlite3") as database:
-            query = "SELECT kind, characters FROM events WHERE suggestion != '' ORDER BY rowid"
-            return database.execute(query).fetchall()
+        """What was recorded of suggestions so far."""
+        path = folder / "state" / "mellum-lsp" / "feedback.sqlite3"
+        query = "SELECT kind, characters FROM events WHERE suggestion != '' ORDER BY rowid"
+        if path.is_file():
+            with (
+                contextlib.suppress(sqlite3.OperationalError),  # its tables are not made yet
+                contextlib.closing(sqlite3.connect(path)) as database,
+            ):
+                return database.execute(query).fetchall()
+        return []
 
     async def test_every_item_reports_its_acceptance(self, tmp_path: Path, script: str, uri: str) -> None:
         async with over_stdio(tmp_path, "--model", script) as (client, process):
@@ -304,8 +312,11 @@ class TestFeedback:
     async def test_what_is_shown_at_the_end_was_shown(self, tmp_path: Path, script: str, uri: str) -> None:
         async with over_stdio(tmp_path, "--model", script) as (client, process):
             await client.initialize()
-            await client.inline(uri, client.open(uri, "def add(a, b):\n    $0\n"), kind=1)
+            for document in (uri, "untitled:shown-last"):
+                await client.inline(document, client.open(document, "def add(a, b):\n    $0\n"), kind=1)
             await asyncio.sleep(0.2)  # as long as a ghost must be there to be seen
+            client.notify("textDocument/didClose", {"textDocument": {"uri": uri}})
+            await eventually(lambda: self.events(tmp_path) == [("shown", 12)])
             await client.end()
             await asyncio.wait_for(process.wait(), 10)
-        assert self.events(tmp_path) == [("shown", 12)]
+        assert self.events(tmp_path) == [("shown", 12), ("shown", 12)]
