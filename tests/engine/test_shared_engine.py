@@ -249,20 +249,20 @@ class TestCrash:
 
 
 class TestEnding:
-    async def test_it_outlives_its_last_server_for_as_long_as_that_wished(
+    async def test_it_outlives_its_servers_for_as_long_as_they_wished(
         self, open_engine: Open, home: Path
     ) -> None:
-        first = open_engine(lifetime=Lifetime(idle_seconds=60))
+        first = open_engine(lifetime=Lifetime(idle_seconds=1.0))
         await first.start()
         (process,) = engines_below(home)
         await first.close()
-        second = open_engine(lifetime=Lifetime(idle_seconds=0.2))
+        closed = time.monotonic()
+        second = open_engine(lifetime=Lifetime(idle_seconds=0))
         await second.start()
         assert second.pid == process.pid
         await second.close()
-        closed = time.monotonic()
         assert wait_until(lambda: not process.is_running())
-        assert time.monotonic() - closed > 0.15
+        assert time.monotonic() - closed > 0.9, "the first one's wish counts, though it was not the last"
 
     async def test_it_ends_beside_servers_that_ask_for_nothing_and_is_back_when_they_do(
         self, open_engine: Open, caplog: pytest.LogCaptureFixture
