@@ -25,8 +25,6 @@ _OVERHEAD_MS = 10.0
 _LONGEST_TYPING_TOKENS = 192
 _FEWEST_TOKENS_WITH_CONTEXT = 512
 """In a shorter prompt all room is better spent on the lines around the caret."""
-_SHORTEST_SIDE_BY_SIDE = 1024
-"""From here on a prompt is kept so short that the model's context holds two of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +72,14 @@ class Budget:
 def full_budget(capacity: Capacity, settings: PlanSettings | None = None) -> Budget:
     """The budget of the prompt that is warmed in the background.
 
-    Unless a user wants it longer, the context holds two such prompts: the one that serves stays evaluated
-    while the next one is.
+    It has the whole context to itself: the engine keeps every sequence in a cache of its own.
     """
     settings = settings or PlanSettings()
     most = capacity.context_tokens - settings.reply_tokens
     wanted = settings.context_tokens
     if wanted is None:
         warmed = int(capacity.prefill_tokens_per_second * WARMING_SECONDS)
-        beside_another = max(most // 2, _SHORTEST_SIDE_BY_SIDE)
-        wanted = min(max(warmed, SHORTEST_FULL_TOKENS), LONGEST_FULL_TOKENS, beside_another)
+        wanted = min(max(warmed, SHORTEST_FULL_TOKENS), LONGEST_FULL_TOKENS)
     return _budget(max(FEWEST_TOKENS, min(wanted, most)), _tokens_within_target(capacity, settings))
 
 

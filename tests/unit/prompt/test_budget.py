@@ -53,9 +53,9 @@ def test_a_full_prompt_takes_seconds_at_most_to_warm() -> None:
         ("4B on eight cores", (4096, 60, 8), None, (256, 0), (64, 0)),
         ("nano, two cores busy", (4096, 250, 60), None, (1000, 350), (64, 0)),
         ("nano, two cores", (4096, 450, 110), None, (1800, 663), (89, 0)),
-        ("nano, fast cores", (4096, 900, 130), None, (1968, 743), (191, 0)),
+        ("nano, fast cores", (4096, 900, 130), None, (3600, 1518), (191, 0)),
         ("nano, fast cores, longer context", (8192, 900, 130), None, (3600, 1518), (191, 0)),
-        ("GPU, small context", (4096, 5000, 100), None, (1968, 743), (950, 334)),
+        ("GPU, small context", (4096, 5000, 100), None, (3936, 1678), (950, 334)),
         ("GPU, large context", (32768, 5000, 100), None, (8192, 5440), (950, 334)),
         ("GPU, less wanted", (32768, 5000, 100), 1000, (1000, 350), (950, 334)),
         ("nano, more wanted", (4096, 450, 110), 3500, (3500, 1471), (89, 0)),
@@ -83,9 +83,10 @@ def for_context(budget: Budget) -> int:
     return min(budget.context_tokens, budget.total_tokens - window)
 
 
-def test_the_prompt_that_serves_and_the_next_one_fit_into_the_context_together() -> None:
+def test_a_prompt_has_the_whole_context_but_for_its_reply() -> None:
+    """The next one, which is evaluated beside it, has a context of its own."""
     fast = Capacity(4096, prefill_tokens_per_second=6000, decode_tokens_per_second=150)
-    assert 2 * full_budget(fast).total_tokens + PlanSettings().reply_tokens <= 4096
+    assert full_budget(fast).total_tokens + PlanSettings().reply_tokens == 4096
 
 
 def test_the_models_context_bounds_the_prompt_and_leaves_room_for_the_reply() -> None:
