@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from mellum_lsp.completion.nesting import Nesting
 from mellum_lsp.completion.surroundings import Surroundings
 
-_DANGLING = re.compile(r"(?:\s|\.|,|[(\[{]|(?<!\+)\+|(?<!-)-|(?<![/*])[*/](?![*/])|[%=&|^!~<@\\])+$")
+_DANGLING = re.compile(r"(?:\s|\.|,|[(\[{]|[=-]>|(?<!\+)\+|(?<!-)-|(?<![/*])[*/](?![*/])|[%=&|^!~<@\\])+$")
 """What nobody would stop behind: spaces, openers, and operators that want an operand."""
 
 _WORTH_KEEPING = 0.5
@@ -25,6 +25,8 @@ _SHORTEST_PIECE_OF_A_LINE = 8
 def cut_back(text: str, end: int, around: Surroundings) -> int:
     """The best place at or before ``end`` at which ``text``, which goes on behind it, may end; 0 for none."""
     whole = _trim(text, _word_boundary(text, end))
+    if text[:whole].endswith(":") and Nesting(around).read_all(text[:whole]).opened:
+        whole = _trim(text, whole - 1)  # not a header's end but a key without its value
     balanced = _trim(text, _last_balanced(text[:whole], around))
     if balanced < whole * _WORTH_KEEPING:
         balanced = _outside_own_string(text, whole, around)

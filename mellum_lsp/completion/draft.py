@@ -14,7 +14,7 @@ class Draft:
     """Text that would be put at the caret in place of the ``replace_after`` characters behind it.
 
     ``typed`` is what the user already typed of the same generation: the draft is the rest of a suggestion.
-    ``cut``: it ends where somebody stopped trusting it, not where the model's statement does.
+    ``cut``: it ends within a line because nobody trusted what the model said next.
     """
 
     text: str

@@ -97,7 +97,8 @@ class Judge:
         steps.append(Step("gate", raw[: stop.length], text))
         if not text.strip():
             return Verdict("", 0, _why_empty(raw, stop, gated.probability), report, tuple(steps), gated.form)
-        draft = Draft(text, typed=self._typed, cut=gated.length < stop.length)
+        within_line = gated.length < stop.length and not raw.startswith("\n", gated.length)
+        draft = Draft(text, typed=self._typed, cut=within_line)
         for rule in policy(self._settings, self._caret.trigger):
             result = rule(draft, self._caret)
             if isinstance(result, Rejected):

@@ -19,9 +19,9 @@ from mellum_lsp.completion.rules.secrets import cut_secrets
 from mellum_lsp.completion.rules.stubs import cut_stubs
 from mellum_lsp.completion.rules.suffix_overlap import cut_suffix_overlap
 from mellum_lsp.completion.rules.syntax import end_with_valid_syntax
-from mellum_lsp.completion.rules.trailing_whitespace import trim_trailing_whitespace
 from mellum_lsp.completion.rules.typed_again import reject_typed_again
 from mellum_lsp.completion.rules.unwanted_place import UnwantedPlace
+from mellum_lsp.completion.rules.whitespace import trim_whitespace
 from mellum_lsp.completion.settings import CompletionSettings
 from mellum_lsp.domain import Trigger
 
@@ -44,7 +44,7 @@ def policy(settings: CompletionSettings, trigger: Trigger) -> tuple[Rule, ...]:
         reject_following_lines,
         cut_suffix_overlap,
         *((cut_stubs,) if automatic else ()),
-        trim_trailing_whitespace,
+        trim_whitespace,
         end_with_valid_syntax,
         # From here on nothing may be cut off: `replace_after` counts on the closers in the text.
         reconcile_closers,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mellum_lsp.completion.draft import Draft, Rejected
+from mellum_lsp.completion.keywords import without_keywords
 from mellum_lsp.completion.reasons import TOO_SHORT
-from mellum_lsp.completion.thresholds import is_bare_word
 from mellum_lsp.domain import Caret
 
 
@@ -14,18 +14,24 @@ from mellum_lsp.domain import Caret
 class MinimumWorth:
     """Reject drafts with fewer than ``characters`` visible ones, and drafts of punctuation alone.
 
-    A bare word that was cut off from its statement (`self`, `return`) is worth a glance only where it has
-    twice as many: the reader must still think of the rest. Measured is the whole suggestion, with what the
-    user typed of it already: a ghost that was worth showing does not vanish before its last characters.
+    What was cut off from its statement (`self`, `public static`) is worth a glance only where it has twice as
+    many besides the language's own words: the reader must still think of the rest. Measured is the whole
+    suggestion, with what the user typed of it already: a ghost that was worth showing does not vanish before
+    its last characters.
     """
 
     characters: int
 
     def __call__(self, draft: Draft, caret: Caret) -> Draft | Rejected:
         whole = draft.typed + draft.text
-        visible = sum(not character.isspace() for character in whole)
         has_word = any(character.isalnum() for character in whole)
-        least = 2 * self.characters if draft.cut and is_bare_word(whole) else self.characters
-        if visible < least or not has_word or not draft.text.strip():
+        enough = _visible(whole) >= self.characters
+        if draft.cut:
+            enough = enough and _visible(without_keywords(whole)) >= 2 * self.characters
+        if not enough or not has_word or not draft.text.strip():
             return Rejected(TOO_SHORT)
         return draft
+
+
+def _visible(text: str) -> int:
+    return sum(not character.isspace() for character in text)

@@ -13,19 +13,19 @@ from .pipeline_lab import BODY, KnowsAChunk, Make, interactive
 
 class TestExplain:
     async def test_every_field_is_filled(self, make: Make) -> None:
-        engine = ScriptedEngine([("return", 0.9), (" a", 0.9), (" +", 0.5), (" b", 0.9)])
+        engine = ScriptedEngine([("return", 0.9), (" total_of(a)", 0.9), (" +", 0.5), (" b", 0.9)])
         explanation = await make(engine, KnowsAChunk()).explain(caret_in(BODY))
         assert explanation.prompt.endswith("<fim_prefix>def add(a, b):\n    <fim_middle>")
         assert [part.kind for part in explanation.parts] == ["context", "file", "suffix", "prefix", "middle"]
         assert sum(part.tokens for part in explanation.parts) == explanation.tokens.prompt
         assert [scored.chunk.path for scored in explanation.chunks] == ["util.py"]
         assert [(step.rule, step.after) for step in explanation.steps] == [
-            ("stop: statement", "return a +"),
-            ("gate", "return a"),
+            ("stop: statement", "return total_of(a) +"),
+            ("gate", "return total_of(a)"),
         ]
         assert explanation.gate.probability == pytest.approx(0.81)
         assert explanation.gate.threshold == 0.7
-        assert (explanation.text, explanation.reason) == ("return a", "")
+        assert (explanation.text, explanation.reason) == ("return total_of(a)", "")
         assert explanation.model == "scripted"
 
     async def test_it_generates_now_and_never_from_the_cache(self, make: Make) -> None:

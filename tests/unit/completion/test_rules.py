@@ -13,7 +13,7 @@ from mellum_lsp.completion.rules.line_above import reject_line_above
 from mellum_lsp.completion.rules.line_end import end_with_the_line
 from mellum_lsp.completion.rules.minimum_worth import MinimumWorth
 from mellum_lsp.completion.rules.repetition import cut_repetition
-from mellum_lsp.completion.rules.trailing_whitespace import trim_trailing_whitespace
+from mellum_lsp.completion.rules.whitespace import trim_whitespace
 from mellum_lsp.completion.settings import CompletionSettings
 from mellum_lsp.domain import Trigger
 
@@ -101,8 +101,8 @@ def test_reject_line_above(document: str, draft: str, expected: str) -> None:
         ("f($0 + x)", "a ", "a"),
     ],
 )
-def test_trim_trailing_whitespace(document: str, draft: str, expected: str) -> None:
-    assert applied(trim_trailing_whitespace, document, draft) == expected
+def test_trim_whitespace(document: str, draft: str, expected: str) -> None:
+    assert applied(trim_whitespace, document, draft) == expected
 
 
 @pytest.mark.parametrize(
