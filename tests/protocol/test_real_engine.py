@@ -38,7 +38,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def home() -> Iterator[Path]:
     """A user's folders, with paths that are short enough for sockets."""
-    with tempfile.TemporaryDirectory(prefix="home-", dir="/tmp") as folder:
+    with tempfile.TemporaryDirectory(prefix="home-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
 
