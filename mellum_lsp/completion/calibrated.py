@@ -19,7 +19,7 @@ def _counts(rows: Mapping[Form, str]) -> Calibration:
 
 
 # Outcomes at holes in files of encode/httpx, sindresorhus/got, google/gson and spf13/cobra (300 in Python, 80
-# in each other language): rests of lines, whole statements, bodies and pieces of lines. Every hole was answered
+# in each other language): rests of lines, statements, bodies and pieces of lines. Every hole was answered
 # once, with at most 500 tokens of its own file and no other, and judged by stop policy, gate and rules at 20
 # thresholds; each different suggestion that came of it is an outcome, right where every character of it stood
 # there. Thresholds fitted to half of the holes showed something at 16.6% of the other half, 66% of it right
