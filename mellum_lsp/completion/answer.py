@@ -15,7 +15,8 @@ from mellum_lsp.completion.reasons import Reason
 
 def item_of(verdict: Verdict) -> Item:
     """The verdict's text under a new id."""
-    return Item(secrets.token_hex(8), verdict.text, verdict.replace_after, verdict.probability)
+    form = verdict.form.value
+    return Item(secrets.token_hex(8), verdict.text, verdict.replace_after, verdict.probability, form)
 
 
 def flown(flight: Flight, verdict: Verdict, source: Source, model: str, begun: float) -> Outcome:

@@ -19,13 +19,14 @@ class Item:
 
     Those characters are closers on the caret's own line, and ``text`` holds them again: applying an item
     never loses text. Line endings are ``\\n``, offsets count characters. ``id`` names the suggestion in
-    feedback; ``confidence`` is the joint probability of its tokens.
+    feedback; ``confidence`` is the joint probability of its tokens, ``form`` the value of its `Form`.
     """
 
     id: str
     text: str
     replace_after: int = 0
     confidence: float = 0.0
+    form: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,8 @@ class Event:
     ``at`` is in seconds since 1970; ``characters`` and ``lines`` are the suggestion's length, for a partial
     acceptance what was accepted of it so far, for one that was typed through what was typed of it;
     ``probability`` is the joint one of its tokens; ``latency_ms`` what the user waited for it; ``source``
-    where it came from, by the words of `mellum_lsp.completion.outcome.Source`. Of an accepted suggestion
+    where it came from, by the words of `mellum_lsp.completion.outcome.Source`, and ``form`` what kind of
+    completion it was, by those of `mellum_lsp.completion.thresholds.Form`. Of an accepted suggestion
     ``characters`` of ``of_characters`` (both without white space) are still in the document later.
     """
 
@@ -41,3 +42,4 @@ class Event:
     at: float = field(default_factory=time.time)
     source: str = ""
     of_characters: int = 0
+    form: str = ""

@@ -21,7 +21,7 @@ from mellum_lsp.feedback.events import Event, Kind
 
 log = logging.getLogger(__name__)
 
-_SCHEMA_VERSION = 3
+_SCHEMA_VERSION = 4
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
     at REAL NOT NULL,
@@ -34,18 +34,21 @@ CREATE TABLE IF NOT EXISTS events (
     probability REAL NOT NULL,
     latency_ms REAL NOT NULL,
     source TEXT NOT NULL DEFAULT '',
-    of_characters INTEGER NOT NULL DEFAULT 0
+    of_characters INTEGER NOT NULL DEFAULT 0,
+    form TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX IF NOT EXISTS events_of_a_suggestion ON events (suggestion);
 """
 _MIGRATIONS = {
     1: "ALTER TABLE events ADD COLUMN source TEXT NOT NULL DEFAULT ''",
     2: "ALTER TABLE events ADD COLUMN of_characters INTEGER NOT NULL DEFAULT 0",
+    3: "ALTER TABLE events ADD COLUMN form TEXT NOT NULL DEFAULT ''",
 }
 """What makes the next version's schema of a version's."""
 
 _COLUMNS = (
     "at, kind, suggestion, language, model, characters, lines, probability, latency_ms, source, of_characters"
+    ", form"
 )
 KEPT_DAYS = 180
 _WAITING_EVENTS = 10_000
@@ -123,7 +126,7 @@ class FeedbackStore:
                 for events in self._batches():
                     with connection:
                         connection.executemany(
-                            f"INSERT INTO events ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                            f"INSERT INTO events ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                             map(_row, events),
                         )
         except (sqlite3.Error, OSError) as error:
@@ -186,11 +189,12 @@ def _row(event: Event) -> tuple[object, ...]:
         event.latency_ms,
         event.source,
         event.of_characters,
+        event.form,
     )
 
 
 def _event(row: Iterable[object]) -> Event:
-    at, kind, suggestion, language, model, characters, lines, probability, latency_ms, source, of = row
+    at, kind, suggestion, language, model, characters, lines, probability, latency_ms, source, of, form = row
     return Event(
         kind=Kind(kind),
         suggestion=str(suggestion),
@@ -203,4 +207,5 @@ def _event(row: Iterable[object]) -> Event:
         at=float(str(at)),
         source=str(source),
         of_characters=int(str(of)),
+        form=str(form),
     )

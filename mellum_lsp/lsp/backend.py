@@ -107,11 +107,13 @@ def build(
 ) -> Backend:
     """The real thing. Where there is no model to serve, the engine is one that fails with the reason."""
     from mellum_lsp.completion.pipeline import Completer
+    from mellum_lsp.lsp.gate import thresholds_of
     from mellum_lsp.retrieval.live import LiveIndex
 
     chosen = choose_engine(settings, model or settings.model, on_notice)
     if index is None:
         index = LiveIndex(folders, settings.indexing(), on_index_status)
     index.update_settings(settings.indexing())
-    completer = Completer(chosen.engine, index, settings.completion(), on_engine_error)
+    thresholds = thresholds_of(chosen.model)
+    completer = Completer(chosen.engine, index, settings.completion(thresholds), on_engine_error)
     return Backend(chosen.engine, index, completer, chosen.model, chosen.mode)

@@ -42,6 +42,7 @@ class _Suggestion:
     offset: int
     outcome: Outcome
     confidence: float
+    form: str
     happened: set[Kind] = field(default_factory=set)
 
 
@@ -81,7 +82,9 @@ class Feedback:
         for item in outcome.items:
             known = continued if ghost and item.id == ghost.suggestion else None
             offset = ghost.offset if ghost else 0
-            suggestion = known or _Suggestion(item.id, uri, language, offset, outcome, item.confidence)
+            suggestion = known or _Suggestion(
+                item.id, uri, language, offset, outcome, item.confidence, item.form
+            )
             self._given[item.id] = _Given(item.text, suggestion)
         while len(self._given) > REMEMBERED:
             self._given.popitem(last=False)
@@ -186,6 +189,7 @@ class Feedback:
             probability=suggestion.confidence,
             latency_ms=outcome.timings.total_ms,
             source=outcome.source,
+            form=suggestion.form,
         )
 
     def _keep(self, event: Event) -> None:

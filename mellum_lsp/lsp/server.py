@@ -16,6 +16,7 @@ from mellum_lsp.feedback.store import FeedbackStore
 from mellum_lsp.lsp import logs
 from mellum_lsp.lsp.backend import Build, build
 from mellum_lsp.lsp.feedback import Record
+from mellum_lsp.lsp.gate import ReadEvents
 from mellum_lsp.lsp.methods.table import methods
 from mellum_lsp.lsp.protocol import Protocol
 from mellum_lsp.lsp.reading import make_converter
@@ -32,9 +33,9 @@ class Server(LanguageServer):
 
     protocol: Protocol
 
-    def __init__(self, build: Build, model: str | None, record: Record) -> None:
+    def __init__(self, build: Build, model: str | None, record: Record, read_events: ReadEvents) -> None:
         super().__init__("mellum-lsp", __version__, protocol_cls=Protocol, converter_factory=make_converter)
-        self.session = Session(self, build, model, record)
+        self.session = Session(self, build, model, record, read_events)
         self.protocol.methods = methods(self.session)
         self.protocol.on_exit = self._exit
         self._exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -66,13 +67,14 @@ def create_server(
     build: Build = build,
     model: str | None = None,
     record: Record = lambda event: None,
+    read_events: ReadEvents = list,
 ) -> Server:
     """The server of one client, on the running loop.
 
     ``send`` takes the bodies of messages to the client, ``record`` what became of suggestions; neither may
-    block.
+    block. ``read_events`` gives what was recorded so far and may.
     """
-    server = Server(build, model, record)
+    server = Server(build, model, record, read_events)
     server.protocol.send = send
     return server
 
@@ -98,7 +100,7 @@ async def _serve(transport: Transport, model: str | None) -> int:
     store = FeedbackStore()
 
     def connect(send: Callable[[bytes], None]) -> Server:
-        return create_server(send, model=model, record=store.record)
+        return create_server(send, model=model, record=store.record, read_events=store.read)
 
     try:
         return await serve(transport, connect, stop)

@@ -17,6 +17,7 @@ from typing import Any
 from lsprotocol import types
 
 from mellum_lsp.completion.rhythm import Rhythm
+from mellum_lsp.completion.thresholds import Thresholds
 from mellum_lsp.domain import Caret, Trigger
 from mellum_lsp.engine.interface import EngineError
 from mellum_lsp.lsp import uris
@@ -29,6 +30,7 @@ from mellum_lsp.lsp.documents import Document, Documents, Place
 from mellum_lsp.lsp.exclusions import Exclusions
 from mellum_lsp.lsp.feedback import Feedback, Record
 from mellum_lsp.lsp.folders import Folders
+from mellum_lsp.lsp.gate import ReadEvents, thresholds_of
 from mellum_lsp.lsp.index_feed import IndexFeed
 from mellum_lsp.lsp.logs import failure
 from mellum_lsp.lsp.notebooks import Notebooks
@@ -43,7 +45,14 @@ log = logging.getLogger(__name__)
 class Session:
     """State of one client, from its connection to its end. ``server`` speaks to the client."""
 
-    def __init__(self, server: Any, build: Build, model: str | None, record: Record) -> None:
+    def __init__(
+        self,
+        server: Any,
+        build: Build,
+        model: str | None,
+        record: Record,
+        read_events: ReadEvents = list,
+    ) -> None:
         self.server = server
         self.client = Client()
         self.folders = Folders()
@@ -68,6 +77,9 @@ class Session:
         self._reporter = StatusReporter(self.status_document, self._tell_status)
         self._build = build
         self._model = model
+        self._read_events = read_events
+        self._thresholds: Thresholds | None = None
+        """The gate's, for the model that is served."""
         self._backend: Backend | None = None
         self._built = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -100,7 +112,7 @@ class Session:
         self.exclusions.configure(settings.exclude)
         self.feedback.enabled = settings.feedback
         if before is not None and self._backend is not None and _same_backend(settings, before):
-            self._backend.completer.update_settings(settings.completion())
+            self._backend.completer.update_settings(settings.completion(self._thresholds))
             self._backend.index.update_settings(settings.indexing())
             return
         await self.in_thread(import_all)
@@ -121,9 +133,20 @@ class Session:
         self._built.set()
         self.status.model = backend.model
         self._index_changed(backend.index.status())
+        self._thresholds = thresholds_of(backend.model)
+        self.background.replace("gate", self._calibrate(backend), "calibrating the gate")
         self.background.replace("load", self._load(backend), "loading the model")
         if old is not None:
             await _quietly("closing", old.close(keep_index=True))
+
+    async def _calibrate(self, backend: Backend) -> None:
+        """Let the gate follow what became of this user's suggestions with the model."""
+        events = await asyncio.to_thread(self._read_events) if self.feedback.enabled else []
+        thresholds = thresholds_of(backend.model, events)
+        settings = self.configuration.settings
+        if thresholds != self._thresholds and backend is self._backend and settings is not None:
+            self._thresholds = thresholds
+            backend.completer.update_settings(settings.completion(thresholds))
 
     async def _load(self, backend: Backend) -> None:
         self.set_state("loading", f"loading {backend.model}".strip())

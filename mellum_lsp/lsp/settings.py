@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from mellum_lsp.completion.settings import CompletionSettings
+from mellum_lsp.completion.thresholds import Thresholds
 from mellum_lsp.engine.remote.settings import API_KEY_VARIABLE, RemoteSettings
 from mellum_lsp.engine.settings import EngineSettings, Lifetime
 from mellum_lsp.workspace.settings import IndexSettings
@@ -113,14 +114,13 @@ class Settings(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
         ),
     ] = None
     gate: Annotated[
-        float,
+        Annotated[float, Meta(ge=0, le=1)] | None,
         Meta(
-            ge=0,
-            le=1,
             description="How sure the model must be of all that is shown: the joint probability of the "
-            "tokens. Lower shows more and is wrong more often; 0 shows everything.",
+            "tokens. Lower shows more and is wrong more often; 0 shows everything. Null is calibrated: for "
+            "each form of completion by what is known of the model, and by what you accept."
         ),
-    ] = _COMPLETION.gate
+    ] = None
     max_lines: Annotated[Count, Meta(description="The most lines that one suggestion has.")] = (
         _COMPLETION.max_lines
     )
@@ -182,11 +182,12 @@ class Settings(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     ] = True
     engine: EngineOptions = EngineOptions()
 
-    def completion(self) -> CompletionSettings:
-        """What the completion pipeline is told."""
+    def completion(self, calibrated: Thresholds | None = None) -> CompletionSettings:
+        """What the completion pipeline is told; ``calibrated`` thresholds count where no gate is set."""
         return CompletionSettings(
             enabled=self.enabled,
-            gate=self.gate,
+            gate=_COMPLETION.gate if self.gate is None else self.gate,
+            thresholds=calibrated if self.gate is None else None,
             max_lines=self.max_lines,
             minimum_characters=self.minimum_characters,
             mid_word=self.mid_word,

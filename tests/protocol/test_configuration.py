@@ -47,7 +47,7 @@ class TestSettings:
         await fresh.until_ready()
         messages = [params["message"] for params in fresh.received("window/showMessage")]
         assert messages == [
-            "mellum-lsp: settings: gate: expected `float`, got `str`; its default 0.5 is used",
+            "mellum-lsp: settings: gate: expected `float | null`, got `str`; its default null is used",
             "mellum-lsp: settings: there is no setting maxLine; did you mean maxLines?",
         ]
         assert lab.builds[0][0].max_lines == 5

@@ -16,7 +16,7 @@ from mellum_lsp.feedback.events import Event, Kind
 from mellum_lsp.feedback.store import FeedbackStore, default_path
 
 NOW = float(int(time.time()))
-EVENT = Event(Kind.SHOWN, "s1", "python", "nano-135m", 12, 1, 0.81, 43.5, at=NOW, source="cache")
+EVENT = Event(Kind.SHOWN, "s1", "python", "nano-135m", 12, 1, 0.81, 43.5, at=NOW, source="cache", form="line")
 
 
 def test_what_is_recorded_can_be_read(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_recording_does_not_wait_for_the_disk(tmp_path: Path) -> None:
 def test_there_is_no_field_for_source_text() -> None:
     assert {field.name for field in dataclasses.fields(Event)} == {
         *("kind", "suggestion", "language", "model", "characters", "lines"),
-        *("probability", "latency_ms", "at", "source", "of_characters"),
+        *("probability", "latency_ms", "at", "source", "of_characters", "form"),
     }
 
 

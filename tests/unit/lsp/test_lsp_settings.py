@@ -9,6 +9,7 @@ import pytest
 
 import mellum_lsp.lsp
 from mellum_lsp.completion.settings import CompletionSettings
+from mellum_lsp.completion.thresholds import Thresholds
 from mellum_lsp.engine.settings import EngineSettings
 from mellum_lsp.lsp.settings import Settings, overlay, read_settings, schema
 from mellum_lsp.workspace.settings import IndexSettings
@@ -72,8 +73,8 @@ def test_all_settings_reach_their_room() -> None:
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
-        ({"gate": 1.5}, "gate: expected `float` <= 1.0; its default 0.5 is used"),
-        ({"gate": "0.5"}, "gate: expected `float`, got `str`; its default 0.5 is used"),
+        ({"gate": 1.5}, "gate: expected `float` <= 1.0; its default null is used"),
+        ({"gate": "0.5"}, "gate: expected `float | null`, got `str`; its default null is used"),
         ({"maxLines": 0}, "maxLines: expected `int` >= 1; its default 12 is used"),
         ({"maxLines": True}, "maxLines: expected `int`, got `bool`; its default 12 is used"),
         ({"languages": "python"}, 'languages: expected `array`, got `str`; its default ["*"] is used'),
@@ -119,3 +120,11 @@ def test_an_overlay_keeps_what_it_does_not_mention() -> None:
 def test_the_schema_that_ships_is_the_one_of_the_code(file: Path) -> None:
     wanted = "write them anew: python -m mellum_lsp.lsp.settings | tee docs/settings.schema.json FILE"
     assert file.read_text(encoding="utf-8") == schema(), wanted
+
+
+def test_a_gate_that_is_set_outweighs_calibrated_thresholds() -> None:
+    calibrated = Thresholds(line=0.3, word=0.8)
+    assert Settings().completion(calibrated).thresholds == calibrated
+    assert Settings().completion().thresholds is None
+    own = Settings(gate=0.7).completion(calibrated)
+    assert (own.gate, own.thresholds) == (0.7, None)
