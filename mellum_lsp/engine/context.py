@@ -65,6 +65,7 @@ class Context:
                 f"{model.header.path}: no memory for {sequences} contexts of {context_tokens:,} tokens\n"
                 "hint: lower contextTokens or choose a smaller model"
             )
+        model.adapt(self._native)
         self.context_tokens = context_tokens
         self.longest_state: int = llama_cpp.llama_model_n_swa(model.native) or context_tokens
         """Tokens. Of sequences that are longer, `save` leaves out what a sliding window has left."""

@@ -64,7 +64,7 @@ class ModelInfo:
 
     ``context_tokens`` may one prompt have with its answer, and so much holds the KV cache of each of
     ``sequences``. ``batch_ms`` is what evaluating so many tokens at once costs, as far as it was measured.
-    ``gpu_layers`` is -1 where the whole model is on a GPU.
+    ``gpu_layers`` is -1 where the whole model is on a GPU. ``lora`` is the path of the adapter, "" without.
     """
 
     name: str
@@ -80,6 +80,7 @@ class ModelInfo:
     gpu_layers: int = 0
     sequences: int = 0
     batch_ms: Mapping[int, float] = field(default_factory=dict)
+    lora: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,7 +162,8 @@ class LlamaEngine:
     # ---- starting
 
     async def _load(self) -> ModelInfo:
-        check_exists(self._model)
+        for path in self._files():
+            check_exists(path)
         self._refuse_known_failures()
         try:
             link = await self._connect()
@@ -189,7 +190,7 @@ class LlamaEngine:
             task.exception()  # seen, even where every caller has gone
 
     def _refuse_known_failures(self) -> None:
-        """A file that cannot be served is not read again until it changes, or memory may have come free; a
+        """Files that cannot be served are not read again until they change, or memory may have come free; a
         crashing engine gets pauses."""
         if self._model_error:
             identity, error, until = self._model_error
@@ -205,8 +206,12 @@ class LlamaEngine:
             )
 
     def _identity(self) -> object:
-        stat = self._model.stat()
-        return stat.st_mtime_ns, stat.st_size, stat.st_ino
+        stats = [path.stat() for path in self._files()]
+        return [(stat.st_mtime_ns, stat.st_size, stat.st_ino) for stat in stats]
+
+    def _files(self) -> list[Path]:
+        """What is loaded: the model, and its adapter."""
+        return [self._model, *([Path(self._settings.lora)] if self._settings.lora else [])]
 
     async def _connect(self) -> Link:
         try:

@@ -17,6 +17,7 @@ import llama_cpp
 
 from mellum_lsp import machine
 from mellum_lsp.engine.abort import AbortFlag
+from mellum_lsp.engine.adapter import load_adapter, read_adapter
 from mellum_lsp.engine.context import MOST_OUTPUTS, Context
 from mellum_lsp.engine.decoder import Decoder
 from mellum_lsp.engine.drafts import Drafter
@@ -61,6 +62,8 @@ def load(
     """
     header = read_header(path)
     check_is_model(header)
+    if settings.lora:
+        read_adapter(Path(settings.lora), header)  # before gigabytes are loaded in vain
     for layers in _gpu_attempts(settings, header):
         try:
             return _load(header, layers, settings, abort, on_progress, cache)
@@ -95,6 +98,8 @@ def _load(
         free = memory_left(header, min(available, settings.memory_bytes or available))
     model = load_model(header, gpu_layers, on_progress)
     try:
+        if settings.lora:
+            model.adapter = load_adapter(model.native, read_adapter(Path(settings.lora), header))
         return _serve(model, settings, abort, free, cache)
     except BaseException:
         model.close()
@@ -104,7 +109,9 @@ def _load(
 def _serve(
     model: Model, settings: EngineSettings, abort: AbortFlag, free_bytes: int | None, cache: Path | None
 ) -> tuple[Decoder, ModelInfo]:
-    identity = (fingerprint(model.header.path), llama_cpp.__version__, model.gpu_layers)
+    identity: tuple[object, ...] = (fingerprint(model.header.path), llama_cpp.__version__, model.gpu_layers)
+    if model.adapter:
+        identity += (fingerprint(model.adapter.path),)  # other weights: other states, and other speeds
     threads, tuning = _measure(model, settings, abort, TuningStore(cache, _named(*identity, *_machine())))
     costs = tuning.costs(threads)
     micro_batch = settings.micro_batch_tokens or tuning.micro_batch(
@@ -127,9 +134,11 @@ def _serve(
         gpu_layers=model.gpu_layers,
         sequences=size.sequences,
         batch_ms=costs.measured,
+        lora=str(model.adapter.path) if model.adapter else "",
     )
     _log(
-        f"serving {info.path} with llama-cpp-python {llama_cpp.__version__}, {threads} threads, "
+        f"serving {info.path} with {info.lora or 'no adapter'} and llama-cpp-python {llama_cpp.__version__}, "
+        f"{threads} threads, "
         f"{size.sequences} sequences of {size.context_tokens} tokens, micro-batches of {micro_batch}, "
         f"prefill {speeds.prefill:.0f} and decode {speeds.decode:.0f} tokens/s"
     )

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import llama_cpp
 
+from mellum_lsp.engine.adapter import Adapter
 from mellum_lsp.engine.gguf import GgufHeader
 from mellum_lsp.engine.interface import ModelBroken, ModelError, ModelTooLarge, ModelUnsupported
+from mellum_lsp.engine.native_log import native_log
 from mellum_lsp.engine.vocabulary import Vocabulary
 
 _SERVABLE_VOCABULARIES = (
@@ -24,32 +23,6 @@ _SERVABLE_VOCABULARIES = (
 """The others normalise their text, so that a prompt could not be evaluated as it stands."""
 
 _OTHER_MODEL = "hint: see `mellum-lsp models list` for models that are known to work"
-_ROUTINE_LINES = ("removing memory module entries", "failed to decode, ret = 2")
-"""What llama.cpp warns of at every abort, which for us is the most ordinary thing."""
-_DEBUG, _ERROR, _CONTINUATION = 1, 4, 5  # ggml_log_level
-
-
-class NativeLog:
-    """Passes llama.cpp's log on to stderr and keeps the last errors, which say why a load failed."""
-
-    def __init__(self) -> None:
-        self.errors: deque[str] = deque(maxlen=8)
-        self._level = _DEBUG
-        self._callback = llama_cpp.llama_log_callback(self._write)
-        llama_cpp.llama_log_set(self._callback, ctypes.c_void_p(0))
-
-    def _write(self, level: int, text: bytes, _data: object) -> None:
-        if level != _CONTINUATION:
-            self._level = level
-        line = text.decode(errors="replace")
-        if self._level == _DEBUG or any(routine in line for routine in _ROUTINE_LINES):
-            return
-        if self._level == _ERROR and line.strip():
-            self.errors.append(line.strip())
-        sys.stderr.write(line)
-
-
-_log = NativeLog()  # llama.cpp holds a pointer to it for as long as the process lives
 
 
 class Model:
@@ -66,13 +39,20 @@ class Model:
             llama_cpp.llama_model_is_recurrent(native) or llama_cpp.llama_model_is_hybrid(native)
         )
         """Recurrent layers: what has been evaluated cannot be cut back or copied in part."""
+        self.adapter: Adapter | None = None
+        """What every context of the model computes with, from its making on."""
 
     @property
     def name(self) -> str:
         return self.header.metadata.get("general.name") or self.header.path.stem
 
+    def adapt(self, context: Any) -> None:
+        """Let a native context of this model compute with the adapter, where there is one."""
+        if self.adapter:
+            self.adapter.apply(context)
+
     def close(self) -> None:
-        llama_cpp.llama_model_free(self.native)
+        llama_cpp.llama_model_free(self.native)  # and what was loaded for it
 
 
 def load_model(
@@ -83,10 +63,10 @@ def load_model(
     """Load the GGUF that ``header`` describes, with so many layers on the GPU, -1 for all; ``on_progress``
     gets fractions from 0 to 1. Raises `ModelError`."""
     llama_cpp.llama_backend_init()
-    _log.errors.clear()
+    native_log.errors.clear()
     native = _load(header.path, gpu_layers, on_progress)
     if not native:
-        raise _explain_failure(header.path, list(_log.errors))
+        raise _explain_failure(header.path, list(native_log.errors))
     model = Model(native, header, gpu_layers)
     try:
         _check_servable(model)

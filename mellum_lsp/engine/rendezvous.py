@@ -64,15 +64,20 @@ def private_folder() -> Path:
 
 def _digest(model: Path, settings: EngineSettings) -> str:
     """A server with other folders wants another engine: logs and caches belong below them."""
-    model = model.resolve()
-    file = model.stat()
     folders = [
         platformdirs.user_state_dir("mellum-lsp", appauthor=False),
         platformdirs.user_cache_dir("mellum-lsp", appauthor=False),
         os.environ.get("XDG_RUNTIME_DIR", ""),
     ]
-    identity = [_code(), str(model), file.st_size, file.st_mtime_ns, settings, folders]
+    files = [_file(model), _file(Path(settings.lora)) if settings.lora else None]
+    identity = [_code(), *files, settings, folders]
     return hashlib.sha256(msgspec.json.encode(identity)).hexdigest()[:16]
+
+
+def _file(path: Path) -> tuple[str, int, int]:
+    path = path.resolve()
+    found = path.stat()
+    return str(path), found.st_size, found.st_mtime_ns
 
 
 @cache

@@ -17,6 +17,7 @@ class EngineSettings:
     outlive the engine, on disk: it is derived from source text.
     ``gpu_layers`` "auto" puts as many layers on a GPU as fit. ``drafts`` may be evaluated ahead where that
     pays. ``memory_bytes`` is the most that the engine may take, by default what is free when it starts.
+    ``lora`` is the path of an adapter (GGUF) that the model is served with.
     """
 
     threads: int | None = None
@@ -27,6 +28,7 @@ class EngineSettings:
     drafts: bool = True
     keep_states: bool = True
     memory_bytes: int | None = None
+    lora: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
