@@ -32,7 +32,8 @@ def pull(name: str, pattern: str | None, as_json: bool) -> None:
     """Fetch a model: NAME of the catalogue, or OWNER/REPOSITORY of the hub.
 
     Nothing is fetched but by this command. The file is verified by its SHA-256, and a transfer that broke off
-    goes on where it was. HF_ENDPOINT, HF_TOKEN and HTTPS_PROXY are honoured.
+    goes on where it was. HF_ENDPOINT, HF_TOKEN and HTTPS_PROXY are honoured. Progress goes to standard error:
+    a bar on a terminal, elsewhere a line for every per cent.
 
     Example: mellum-lsp models pull mellum-4b-sft-python
     """
@@ -84,14 +85,29 @@ def _check(path: Path) -> None:
 
 @contextmanager
 def _transfer(remote: RemoteFile) -> Iterator[OnBytes]:
-    """A bar on standard error while that is a terminal, with the bytes, the speed and the time to go."""
+    """What comes, told on standard error: a bar on a terminal, elsewhere lines that a program can read."""
+    if not errors.is_terminal:
+        yield _percents()
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     wide = shutil.get_terminal_size().columns >= 100
-    with Progress(
-        *columns, *([TimeRemainingColumn()] if wide else []), console=errors, disable=not errors.is_terminal
-    ) as bar:
+    with Progress(*columns, *([TimeRemainingColumn()] if wide else []), console=errors) as bar:
         task = bar.add_task(remote.name.rpartition("/")[2], total=remote.size)
         yield lambda here, total: bar.update(task, completed=here, total=total)
+
+
+def _percents() -> OnBytes:
+    """A line for every whole per cent: `` 12%  0.52 of 4.30 GB``."""
+    told = -1
+
+    def tell(here: int, total: int) -> None:
+        nonlocal told
+        percent = 100 * here // max(total, 1)
+        if percent > told:
+            told = percent
+            click.echo(f"{percent:3d}%  {here / 1e9:.2f} of {total / 1e9:.2f} GB", err=True)
+
+    return tell
 
 
 def _facts(remote: RemoteFile) -> dict[str, object]:

@@ -186,6 +186,7 @@ def test_the_command_pulls_a_repository_that_serves_by_its_name(hub: FakeHub, tm
     hub.files[f"{REPOSITORY}/tiny.Q8_0.gguf"] = model.read_bytes()
     done = pull(hub, REPOSITORY, "--file", "*8_0.gguf", "--json")
     assert done.returncode == 0, done.stderr
+    assert re.search(r"^100%  0\.00 of 0\.00 GB$", done.stderr, re.MULTILINE), "programs can follow it"
     assert set(all_pulled()) == {"tiny-gguf"}
     origin = origin_of("tiny-gguf")
     assert origin and origin.repository == REPOSITORY and origin.commit == COMMIT
