@@ -59,6 +59,7 @@ async def _complete(caret: Caret, root: Path, model: str | None, *, quiet: bool)
         on_index_status=lambda status: None,
         on_engine_error=lambda error: None,  # becomes the outcome's reason
         on_notice=errors.print,
+        on_generated=lambda request, stats: None,
         index=None,
     )
     backend.index.start()

@@ -57,9 +57,10 @@ class Answers:
         return kept
 
     async def complete(self, caret: Caret, settle_seconds: float = 0.0) -> Outcome:
-        """What the pipeline says, told in the log and in the status."""
+        """What the pipeline says, told in the log, in the status and to whoever traces."""
         session = self._session
         outcome = await self._complete(caret, settle_seconds)
+        session.tracing.answered(caret.path, outcome)
         total_ms = outcome.timings.total_ms
         if outcome.reason:
             session.silent(caret.path, outcome.reason)

@@ -13,6 +13,7 @@ from mellum_lsp.completion.outcome import Explanation, Outcome
 from mellum_lsp.completion.settings import CompletionSettings
 from mellum_lsp.domain import Caret
 from mellum_lsp.engine.interface import Engine, EngineError
+from mellum_lsp.engine.watched import OnEnded, WatchedEngine
 from mellum_lsp.lsp.engines import choose_engine
 from mellum_lsp.lsp.settings import Settings
 from mellum_lsp.retrieval.interface import ContextSource
@@ -69,7 +70,8 @@ class Build(Protocol):
 
     ``model`` was chosen on the command line and outweighs the settings. ``on_index_status`` is called in any
     thread, ``on_engine_error`` on the event loop, at every trouble, ``on_notice`` with what the user should
-    know besides: that code goes to another machine, that it does no longer.
+    know besides: that code goes to another machine, that it does no longer. ``on_generated`` hears of every
+    generation of the completer's when it has ended.
     """
 
     def __call__(
@@ -81,6 +83,7 @@ class Build(Protocol):
         on_index_status: Callable[[Any], None],
         on_engine_error: Callable[[EngineError], None],
         on_notice: Callable[[str], None],
+        on_generated: OnEnded,
         index: Index | None,
     ) -> Backend: ...
 
@@ -103,6 +106,7 @@ def build(
     on_index_status: Callable[[Any], None],
     on_engine_error: Callable[[EngineError], None],
     on_notice: Callable[[str], None],
+    on_generated: OnEnded,
     index: Index | None,
 ) -> Backend:
     """The real thing. Where there is no model to serve, the engine is one that fails with the reason."""
@@ -115,5 +119,6 @@ def build(
         index = LiveIndex(folders, settings.indexing(), on_index_status)
     index.update_settings(settings.indexing())
     thresholds = thresholds_of(chosen.model)
-    completer = Completer(chosen.engine, index, settings.completion(thresholds), on_engine_error)
+    engine = WatchedEngine(chosen.engine, on_generated)
+    completer = Completer(engine, index, settings.completion(thresholds), on_engine_error)
     return Backend(chosen.engine, index, completer, chosen.model, chosen.mode)

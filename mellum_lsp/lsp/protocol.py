@@ -29,7 +29,7 @@ from pygls.protocol import LanguageServerProtocol
 
 from mellum_lsp.lsp.logs import failure
 from mellum_lsp.lsp.reading import UnreadableError, read
-from mellum_lsp.lsp.requests import Error, Later, Request, RequestId, Requests
+from mellum_lsp.lsp.requests import Error, Later, Request, RequestId, Requests, current_request
 
 log = logging.getLogger(__name__)
 
@@ -145,7 +145,9 @@ class Protocol(LanguageServerProtocol):
         serves both.
         """
         older = self._requests.add(request, later.key)
+        token = current_request.set(request.id)
         task = asyncio.ensure_future(later.work)
+        current_request.reset(token)
         request.work(task)
         task.add_done_callback(lambda done: self._finish(request, later, done))
         if older is not None:

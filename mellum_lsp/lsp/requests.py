@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 RequestId = str | int | float
+
+current_request: ContextVar[RequestId | None] = ContextVar("current_request", default=None)
+"""The request that the running task works for, None for work of the server's own."""
 
 
 @dataclass(frozen=True, slots=True)

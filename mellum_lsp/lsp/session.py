@@ -37,6 +37,7 @@ from mellum_lsp.lsp.notebooks import Notebooks
 from mellum_lsp.lsp.progress import Progress
 from mellum_lsp.lsp.settings import Settings
 from mellum_lsp.lsp.status import State, Status, StatusReporter
+from mellum_lsp.lsp.tracing import Tracing
 from mellum_lsp.lsp.warming import Warming
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ class Session:
         self.answers = Answers(self)
         self.warming = Warming(self)
         self.rhythm = Rhythm()
+        self.tracing = Tracing(self._tell_trace)
         self.uses_inline_completion: set[str] = set()
         """Documents (by URI) in which the client has asked for inline completions."""
         self._said: set[tuple[str, str]] = set()
@@ -125,6 +127,7 @@ class Session:
             on_index_status=self._hear_index,
             on_engine_error=self._hear_engine_error,
             on_notice=self._hear_notice,
+            on_generated=self.tracing.generated,
             index=old.index if old is not None else None,
         )
         if old is None:
@@ -312,6 +315,9 @@ class Session:
 
     def _tell_status(self, document: dict[str, Any]) -> None:
         self.server.protocol.notify("mellum/status", document)
+
+    def _tell_trace(self, params: types.LogTraceParams) -> None:
+        self.server.protocol.notify("$/logTrace", params)
 
     async def in_thread(self, work: Callable[[], None]) -> None:
         """Run ``work``, which blocks, in a thread of the session's own."""

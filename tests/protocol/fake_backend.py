@@ -13,6 +13,7 @@ from mellum_lsp.completion.settings import CompletionSettings
 from mellum_lsp.domain import Caret
 from mellum_lsp.engine.interface import EngineError
 from mellum_lsp.engine.scripted import ScriptedEngine
+from mellum_lsp.engine.watched import OnEnded
 from mellum_lsp.feedback.events import Event
 from mellum_lsp.lsp.backend import Backend
 from mellum_lsp.lsp.settings import Settings
@@ -120,6 +121,7 @@ class Lab:
     index: FakeIndex = field(default_factory=lambda: FakeIndex(lambda status: None))
     events: list[Event] = field(default_factory=list)
     tell_engine_error: Callable[[EngineError], None] = lambda error: None
+    tell_generated: OnEnded = lambda request, stats: None
     builds: list[tuple[Settings, str | None, list[Path]]] = field(default_factory=list)
 
     def build(
@@ -131,10 +133,12 @@ class Lab:
         on_index_status: Callable[[Any], None],
         on_engine_error: Callable[[EngineError], None],
         on_notice: Callable[[str], None],
+        on_generated: OnEnded,
         index: FakeIndex | None,
     ) -> Backend:
         self.builds.append((settings, model, list(folders)))
         self.tell_engine_error = on_engine_error
+        self.tell_generated = on_generated
         if index is None:
             self.index.on_status = on_index_status
         return Backend(self.engine, self.index, self.completer, "fake", lambda: "own")

@@ -63,6 +63,7 @@ def test_every_message_to_the_client_is_documented() -> None:
         "progress": "$/progress",
         "window_show_message": "window/showMessage",
         'protocol.notify("mellum/status"': "mellum/status",
+        'protocol.notify("$/logTrace"': "$/logTrace",
     }
     spoken = set(re.findall(r"server\.((?:protocol\.notify\(\"[^\"]+\")|[a-z_]+)(?=\(|,)", sources))
     spoken -= {"receive", "close", "finished"}

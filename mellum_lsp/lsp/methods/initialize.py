@@ -21,6 +21,7 @@ def initialize(session: Session, params: Any) -> types.InitializeResult:
     client = read_client(params)
     options = params.get("initializationOptions") if isinstance(params, dict) else None
     session.server.protocol.life = Life.RUNNING
+    session.tracing.set(params.get("trace") if isinstance(params, dict) else None)
     session.begin(client, read_folders(params), options)
     return types.InitializeResult(
         capabilities=_capabilities(client.encoding.value),

@@ -18,6 +18,7 @@ from mellum_lsp.lsp.methods import (
     initialize,
     inline_completion,
     notebooks,
+    set_trace,
     shutdown,
     status,
     text_documents,
@@ -40,7 +41,7 @@ def methods(session: Session) -> dict[str, Method]:
         types.INITIALIZE: served(initialize.initialize),
         types.INITIALIZED: served(initialize.initialized),
         types.SHUTDOWN: served(shutdown.shutdown),
-        types.SET_TRACE: served(shutdown.ignore),
+        types.SET_TRACE: served(set_trace.set_trace, types.SetTraceParams),
         types.WINDOW_WORK_DONE_PROGRESS_CANCEL: served(shutdown.ignore),
         types.TEXT_DOCUMENT_DID_OPEN: served(text_documents.did_open, types.DidOpenTextDocumentParams),
         types.TEXT_DOCUMENT_DID_CHANGE: served(
