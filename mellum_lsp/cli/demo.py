@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import shutil
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -19,14 +17,13 @@ from rich.text import Text
 from mellum_lsp.cli.output import Failure, json_option, print_json
 
 if TYPE_CHECKING:
-    from pygls.lsp.client import LanguageClient
+    from mellum_lsp.conformance.client import LspClient
 
 SAMPLE_PROJECT = Path(__file__).parent / "sample_project"
 SAMPLE_FILE = "shop/cart.py"
 HOLE_BEGINS_AFTER = "in self._counts.items():\n            product = self._catalog."
 HOLE_ENDS_BEFORE = "        return total"
 LOAD_PATIENCE_SECONDS = 100.0
-_STOPPING_SECONDS = 5.0
 
 
 @click.command()
@@ -63,98 +60,55 @@ async def _complete_over_lsp(
     root: Path, file: Path, text: str, before: str, model: str | None
 ) -> dict[str, Any]:
     """Start the server, open the file, ask for the completion and its explanation, and shut down."""
-    from pygls.lsp.client import LanguageClient
+    from mellum_lsp.conformance.processes import own_server, server_process
 
-    client = LanguageClient("mellum-lsp-demo", "1")
-    messages = _listen(client)
     started = time.perf_counter()
-    arguments = ["-m", "mellum_lsp", "serve", *(["--model", model] if model else [])]
-    await client.start_io(sys.executable, *arguments)
-    try:
-        # The whole conversation: a server that ends at once would otherwise be waited for without end.
-        async with asyncio.timeout(LOAD_PATIENCE_SECONDS):
-            await _open(client, root, file, text)
-            seen = await _ask(client, file, before, started)
-            await client.shutdown_async(None)
-            client.exit(None)
-    except TimeoutError as error:
-        said = "; ".join(messages) or "see the log that `mellum-lsp doctor` names"
-        raise Failure(f"no answer in {LOAD_PATIENCE_SECONDS:.0f} s: {said}", "mellum-lsp doctor") from error
-    finally:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(client.stop(), _STOPPING_SECONDS)  # type: ignore[no-untyped-call]
+    async with server_process(own_server(*(["--model", model] if model else []))) as (client, process):
+        try:
+            client.patience_seconds = LOAD_PATIENCE_SECONDS
+            async with asyncio.timeout(LOAD_PATIENCE_SECONDS):  # the whole conversation
+                await client.initialize(
+                    workspaceFolders=[{"uri": root.as_uri(), "name": root.name}],
+                    initializationOptions={"engine": {"idleSeconds": 0}},
+                )
+                client.open(file.as_uri(), text)
+                seen = await _ask(client, file, before, started)
+                await client.end()
+                await process.wait()
+        except (TimeoutError, ConnectionError) as error:
+            messages = [message["message"] for message in client.received("window/showMessage")]
+            said = "; ".join(messages) or "see the log that `mellum-lsp doctor` names"
+            raise Failure(
+                f"no answer in {LOAD_PATIENCE_SECONDS:.0f} s: {said}", "mellum-lsp doctor"
+            ) from error
     return seen
 
 
-def _listen(client: LanguageClient) -> list[str]:
-    """Take what the server sends by itself; its messages to the user are collected in the list."""
-    from lsprotocol import types
-
-    messages: list[str] = []
-    client.feature(types.WINDOW_SHOW_MESSAGE)(lambda message: messages.append(message.message))
-    client.feature(types.WINDOW_WORK_DONE_PROGRESS_CREATE)(lambda params: None)
-    for unused in (types.WINDOW_LOG_MESSAGE, types.PROGRESS, "mellum/status"):
-        client.feature(unused)(lambda params: None)
-    return messages
-
-
-async def _open(client: LanguageClient, root: Path, file: Path, text: str) -> None:
-    """Initialize a session on ``root`` and open ``file`` in it."""
-    from lsprotocol import types
-
-    encodings = types.GeneralClientCapabilities(position_encodings=[types.PositionEncodingKind.Utf16])
-    await client.initialize_async(
-        types.InitializeParams(
-            capabilities=types.ClientCapabilities(general=encodings),
-            workspace_folders=[types.WorkspaceFolder(uri=root.as_uri(), name=root.name)],
-            initialization_options={"engine": {"idleSeconds": 0}},
-        )
-    )
-    client.initialized(types.InitializedParams())
-    document = types.TextDocumentItem(uri=file.as_uri(), language_id="python", version=1, text=text)
-    client.text_document_did_open(types.DidOpenTextDocumentParams(text_document=document))
-
-
-async def _ask(client: LanguageClient, file: Path, before: str, started: float) -> dict[str, Any]:
+async def _ask(client: LspClient, file: Path, before: str, started: float) -> dict[str, Any]:
     """Complete twice behind ``before`` and have it explained; ``started`` is when the server was."""
-    from lsprotocol import types
+    from mellum_lsp.conformance.client import at, caret_position
 
-    params = types.InlineCompletionParams(
-        text_document=types.TextDocumentIdentifier(uri=file.as_uri()),
-        position=types.Position(line=before.count("\n"), character=len(before) - before.rfind("\n") - 1),
-        context=types.InlineCompletionContext(trigger_kind=types.InlineCompletionTriggerKind.Invoked),
-    )
-    first = await client.text_document_inline_completion_async(params)
+    method, params = "textDocument/inlineCompletion", at(file.as_uri(), caret_position(before), kind=1)
+    await client.until_indexed()  # the other file of the sample belongs into the prompt
+    first = await client.request(method, params)
     first_answer_ms = (time.perf_counter() - started) * 1000
     asked = time.perf_counter()
-    answer = await client.text_document_inline_completion_async(params)
+    answer = await client.request(method, params)
     again_ms = (time.perf_counter() - asked) * 1000
-    explanation = _plain(await client.protocol.send_request_async("mellum/explain", params))
+    explanation = await client.request("mellum/explain", params)
     return {
         "text": _inserted(answer) or _inserted(first),
-        "reason": explanation.get("reason", ""),
-        "model": explanation.get("model", ""),
+        "reason": explanation["reason"],
+        "model": explanation["model"],
         "first_answer_ms": round(first_answer_ms),
         "again_ms": round(again_ms, 1),
         "explanation": explanation,
     }
 
 
-def _inserted(answer: Any) -> str:
+def _inserted(answer: dict[str, Any]) -> str:
     """The text of the first item of an inline completion's answer, or nothing."""
-    items = getattr(answer, "items", answer) or []
-    return str(items[0].insert_text) if items else ""
-
-
-def _plain(value: Any) -> Any:
-    """A reply without a registered type (a named tuple, for pygls) as plain dictionaries and lists."""
-    if hasattr(value, "_asdict"):
-        return {name: _plain(item) for name, item in value._asdict().items()}
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
+    return str(answer["items"][0]["insertText"]) if answer["items"] else ""
 
 
 def _print(before: str, after: str, seen: dict[str, Any]) -> None:

@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "feedback": {"domain"},
     "models": {"domain", "machine", "engine.interface"},
     "lsp": {"domain", "workspace", "retrieval", "completion", "feedback", "models", "engine"},
+    "conformance": {"feedback", "lsp"},
     "cli": {
         "domain",
         "workspace",
@@ -39,6 +40,7 @@ MAY_IMPORT = {
         "engine",
         "lsp",
         "bench",
+        "conformance",
     },
     "bench": {
         "domain",
@@ -137,10 +139,10 @@ def test_only_the_engine_touches_llama_cpp() -> None:
     assert users <= {"engine", "cli", "models"}
 
 
-def test_nothing_but_the_lsp_room_and_the_demo_speaks_lsp() -> None:
+def test_nothing_but_the_lsp_room_uses_lsp_libraries() -> None:
     users = {
         file.relative_to(PACKAGE).as_posix()
         for file in PACKAGE.rglob("*.py")
         if any(name.split(".")[0] in ("pygls", "lsprotocol") for name in modules_imported(file))
     }
-    assert {user for user in users if not user.startswith("lsp/")} <= {"cli/demo.py"}
+    assert {user for user in users if not user.startswith("lsp/")} == set()
