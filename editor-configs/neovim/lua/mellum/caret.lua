@@ -1,5 +1,8 @@
 --- Tells the server where the caret rests, so that the prompt there is ready before the first key.
 
+local clients = require("mellum.client")
+local pause = require("mellum.pause")
+
 local api = vim.api
 
 local M = {}
@@ -14,10 +17,10 @@ local timer
 ---@param buffer integer
 function M.follow(client, buffer)
   local function tell()
-    if client:is_stopped() or api.nvim_get_current_buf() ~= buffer then
+    if clients.is_stopped(client) or api.nvim_get_current_buf() ~= buffer or pause.paused(buffer) then
       return
     end
-    client:notify("mellum/didMoveCaret", vim.lsp.util.make_position_params(0, client.offset_encoding))
+    clients.notify(client, "mellum/didMoveCaret", clients.caret_params(client))
   end
   api.nvim_create_autocmd({ "CursorMoved", "InsertEnter" }, {
     group = api.nvim_create_augroup("mellum.caret:" .. buffer, {}),

@@ -1,6 +1,9 @@
 --- Starts the server again when it dies, and stops trying when it dies again and again.
 
-local M = {}
+local M = {
+  --- Starts it; set by `mellum.server`.
+  start = function() end,
+}
 
 local most_restarts = 5
 local within_seconds = 180
@@ -8,6 +11,10 @@ local pause_ms = 500
 
 ---@type integer[] When it was restarted, in seconds.
 local restarts = {}
+
+local function switched_off()
+  return vim.lsp.is_enabled ~= nil and not vim.lsp.is_enabled("mellum")
+end
 
 --- For `vim.lsp.Config.on_exit`: how the server process ended.
 ---@param code integer
@@ -18,7 +25,7 @@ function M.on_exit(code, signal)
     return
   end
   vim.defer_fn(function()
-    if not vim.lsp.is_enabled("mellum") then
+    if switched_off() then
       return
     end
     local now = os.time()
@@ -27,18 +34,15 @@ function M.on_exit(code, signal)
     end, restarts)
     if #restarts >= most_restarts then
       vim.notify(
-        ("mellum: the server ended %d times in %d seconds, so it stays off\nhint: see %s, then :lua vim.lsp.enable('mellum')"):format(
-          #restarts + 1,
-          within_seconds,
-          vim.lsp.log.get_filename()
-        ),
+        ("mellum: the server ended %d times in %d seconds, so it stays off\n"):format(#restarts + 1, within_seconds)
+          .. ("hint: see %s, then :MellumRestart"):format(vim.lsp.log.get_filename()),
         vim.log.levels.ERROR
       )
       return
     end
     table.insert(restarts, now)
-    -- Enabling again attaches a fresh server to every open buffer.
-    vim.lsp.enable("mellum")
+    -- A fresh server for every open buffer.
+    M.start()
   end, pause_ms)
 end
 
