@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mellum_lsp.cli.output import errors, json_option, print_json, progress_bar, reported_failures
+from mellum_lsp.cli.output import (
+    errors,
+    json_option,
+    lora_option,
+    print_json,
+    progress_bar,
+    reported_failures,
+)
 from mellum_lsp.cli.target import TargetType, caret_at, project_root
 from mellum_lsp.domain import Caret, ScoredChunk, Trigger
 
@@ -22,12 +29,18 @@ INDEX_PATIENCE_SECONDS = 60.0
 @click.argument("target", type=TargetType())
 @click.option("--root", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Project folder.")
 @click.option("--model", help="A catalogue name or a path to a .gguf.")
+@lora_option
 @click.option(
     "--automatic", is_flag=True, help="Be as quiet as while typing: apply the gate and the minimum length."
 )
 @json_option
 def complete(
-    target: tuple[Path, int, int], root: Path | None, model: str | None, automatic: bool, as_json: bool
+    target: tuple[Path, int, int],
+    root: Path | None,
+    model: str | None,
+    lora: str | None,
+    automatic: bool,
+    as_json: bool,
 ) -> None:
     """Complete the code at FILE:LINE:COL (both from 1; COL is 1 + the characters before the caret).
 
@@ -38,7 +51,7 @@ def complete(
     root = root or project_root(target[0])
     caret = caret_at(target, root, Trigger.AUTOMATIC if automatic else Trigger.INVOKED)
     with reported_failures():
-        outcome = asyncio.run(_complete(caret, root, model, quiet=as_json))
+        outcome = asyncio.run(_complete(caret, root, model, lora, quiet=as_json))
     if as_json:
         print_json(outcome_document(outcome))
     elif outcome.text:
@@ -47,13 +60,13 @@ def complete(
         errors.print(f"nothing to show: {outcome.reason}")
 
 
-async def _complete(caret: Caret, root: Path, model: str | None, *, quiet: bool) -> Outcome:
+async def _complete(caret: Caret, root: Path, model: str | None, lora: str | None, *, quiet: bool) -> Outcome:
     from mellum_lsp.lsp.backend import build
     from mellum_lsp.lsp.settings import EngineOptions, Settings
 
     backend = build(
         # The editors' engine, where they run one; a command of its own leaves none behind.
-        Settings(engine=EngineOptions(idle_seconds=0)),
+        Settings(lora=lora, engine=EngineOptions(idle_seconds=0)),
         model=model,
         folders=[root],
         on_index_status=lambda status: None,

@@ -17,6 +17,13 @@ errors = Console(stderr=True, highlight=False)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document, nothing else.")
 
 
+lora_option = click.option(
+    "--lora",
+    metavar="FILE",
+    help="A LoRA adapter (.gguf) for the model; `none` leaves out what `adapt` has tuned for the workspace.",
+)
+
+
 def print_json(document: Any) -> None:
     """Print ``document`` (dataclasses, msgspec structs, paths included) as one JSON document."""
     text = msgspec.json.format(msgspec.json.encode(document, enc_hook=str), indent=2)

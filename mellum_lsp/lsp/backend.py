@@ -50,13 +50,18 @@ class Completes(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """``mode`` says how the engine runs, now; ``model`` names the model before it is loaded."""
+    """``mode`` says how the engine runs, now; ``model`` names the model before it is loaded.
+
+    ``adapter`` is the LoRA that it is served with, ``find_adapter`` what it would be served with now.
+    """
 
     engine: Engine
     index: Index
     completer: Completes
     model: str
     mode: Callable[[], str]
+    adapter: Path | None = None
+    find_adapter: Callable[[], Path | None] = lambda: None
 
     async def close(self, *, keep_index: bool = False) -> None:
         await self.completer.close()
@@ -114,11 +119,13 @@ def build(
     from mellum_lsp.lsp.gate import thresholds_of
     from mellum_lsp.retrieval.live import LiveIndex
 
-    chosen = choose_engine(settings, model or settings.model, on_notice)
+    chosen = choose_engine(settings, model or settings.model, folders, on_notice)
     if index is None:
         index = LiveIndex(folders, settings.indexing(), on_index_status)
     index.update_settings(settings.indexing())
     thresholds = thresholds_of(chosen.model)
     engine = WatchedEngine(chosen.engine, on_generated)
     completer = Completer(engine, index, settings.completion(thresholds), on_engine_error)
-    return Backend(chosen.engine, index, completer, chosen.model, chosen.mode)
+    return Backend(
+        chosen.engine, index, completer, chosen.model, chosen.mode, chosen.adapter, chosen.find_adapter
+    )

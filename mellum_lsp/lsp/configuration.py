@@ -68,6 +68,12 @@ class Configuration:
             if settings != before:
                 await self._session.apply(settings, before)
 
+    async def serve_anew(self) -> None:
+        """Serve with the same settings, though something else has changed that decides what serves."""
+        async with self._applying:
+            if self.settings is not None:
+                await self._session.apply(self.settings, None)
+
     async def _ask(self) -> Any:
         item = types.ConfigurationItem(section=SECTION)
         answer = await _wait(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mellum_lsp.engine.interface import (
@@ -16,6 +16,7 @@ from mellum_lsp.engine.interface import (
     ModelInfo,
     Token,
 )
+from mellum_lsp.lsp.adapters import adapter_for
 from mellum_lsp.lsp.logs import state_directory
 from mellum_lsp.lsp.settings import Settings
 
@@ -24,21 +25,30 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ChosenEngine:
-    """``model`` names it before it is loaded, "" where a server knows; ``mode`` tells the present one."""
+    """``model`` names it before it is loaded, "" where a server knows; ``mode`` tells the present one.
+
+    ``adapter`` is what the local model is served with, ``find_adapter`` what it would be now.
+    """
 
     engine: Engine
     model: str
     mode: Callable[[], str]
+    adapter: Path | None = None
+    find_adapter: Callable[[], Path | None] = lambda: None
 
 
-def choose_engine(settings: Settings, choice: str | None, on_notice: Callable[[str], None]) -> ChosenEngine:
+def choose_engine(
+    settings: Settings, choice: str | None, folders: Sequence[Path], on_notice: Callable[[str], None]
+) -> ChosenEngine:
     """The engine for the model ``choice``, or the remote one of the settings with that behind it.
 
-    Where there is no model to serve, it is one that fails with the reason.
+    ``folders`` are the workspace's, which may have an adapter of their own. Where there is no model to serve,
+    the engine is one that fails with the reason.
     """
-    local, name, mode = _local_engine(settings, choice)
+    local = _local_engine(settings, choice, folders)
+    mode = local.mode()
     if not settings.engine.url or mode == "scripted":
-        return ChosenEngine(local, name, lambda: mode)
+        return local
     from mellum_lsp.engine.fallback import FallbackEngine
     from mellum_lsp.engine.remote.engine import RemoteEngine
 
@@ -49,13 +59,13 @@ def choose_engine(settings: Settings, choice: str | None, on_notice: Callable[[s
             on_notice(f"Completions are decoded at {remote.base}: the code around the caret is sent there.")
     except ValueError as error:
         failed = Unavailable(EngineError(f"engine.url: {error}"))
-        return ChosenEngine(failed, name, lambda: "none")
-    engine = FallbackEngine(RemoteEngine(remote), local, on_notice)
-    return ChosenEngine(engine, "", lambda: "remote" if engine.is_remote else mode)
+        return ChosenEngine(failed, local.model, lambda: "none")
+    engine = FallbackEngine(RemoteEngine(remote), local.engine, on_notice)
+    return replace(local, engine=engine, model="", mode=lambda: "remote" if engine.is_remote else mode)
 
 
-def _local_engine(settings: Settings, choice: str | None) -> tuple[Engine, str, str]:
-    """The engine for a chosen model, the model's name and the mode."""
+def _local_engine(settings: Settings, choice: str | None, folders: Sequence[Path]) -> ChosenEngine:
+    """The engine of this machine for a chosen model."""
     from mellum_lsp.engine.llama import LlamaEngine
     from mellum_lsp.engine.process import start_own
     from mellum_lsp.engine.script_file import PREFIX, engine_from_file
@@ -64,20 +74,24 @@ def _local_engine(settings: Settings, choice: str | None) -> tuple[Engine, str, 
 
     try:
         if (script := chosen_model(choice)).startswith(PREFIX):
-            return engine_from_file(Path(script.removeprefix(PREFIX))), "scripted", "scripted"
+            engine = engine_from_file(Path(script.removeprefix(PREFIX)))
+            return ChosenEngine(engine, "scripted", lambda: "scripted")
         chosen = resolve(choice)
     except ModelError as error:
-        return Unavailable(error), choice or "", "none"
+        return ChosenEngine(Unavailable(error), choice or "", lambda: "none")
     mode = "shared" if settings.engine.mode == "shared" and _can_share() else "own"
-    engine = LlamaEngine(
+    adapter = adapter_for(settings, folders, chosen.path)
+    local = LlamaEngine(
         chosen.path,
-        settings.engine_settings(),
+        settings.engine_settings(str(adapter) if adapter else None),
         state_directory() / "engine.log",
         chosen.name,
         launch=join_or_start if mode == "shared" else start_own,
         lifetime=settings.engine_lifetime(),
     )
-    return engine, chosen.name, mode
+    return ChosenEngine(
+        local, chosen.name, lambda: mode, adapter, lambda: adapter_for(settings, folders, chosen.path)
+    )
 
 
 def _can_share() -> bool:

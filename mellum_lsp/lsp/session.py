@@ -21,6 +21,7 @@ from mellum_lsp.completion.thresholds import Thresholds
 from mellum_lsp.domain import Caret, Trigger
 from mellum_lsp.engine.interface import EngineError
 from mellum_lsp.lsp import uris
+from mellum_lsp.lsp.adapters import follow_adapters
 from mellum_lsp.lsp.answers import Answers
 from mellum_lsp.lsp.backend import Backend, Build, import_all
 from mellum_lsp.lsp.background import Background
@@ -95,6 +96,7 @@ class Session:
         self.documents.encoding = client.encoding
         self.folders.add(folders)
         self.background.spawn(self.configuration.begin(options), "reading the settings")
+        self.background.spawn(follow_adapters(self), "looking for the workspace's adapter")
 
     async def close(self) -> None:
         """Let go of everything; answers that are still wanted say that the server is ending."""
@@ -298,10 +300,12 @@ class Session:
         """The object of `mellum/status`."""
         backend = self._backend
         index = backend.index.status() if backend else None
+        adapter = {"lora": str(backend.adapter)} if backend and backend.adapter else {}
         return {
             "state": self.status.state,
             "message": self.status.message,
             "model": self.status.model,
+            **adapter,
             "engine": {
                 "pid": backend.engine.pid if backend else None,
                 "mode": backend.mode() if backend else "none",
@@ -325,8 +329,9 @@ class Session:
 
 
 def _same_backend(one: Settings, other: Settings) -> bool:
-    return (one.model, one.engine, one.engine_settings()) == (
+    return (one.model, one.lora, one.engine, one.engine_settings()) == (
         other.model,
+        other.lora,
         other.engine,
         other.engine_settings(),
     )

@@ -113,6 +113,14 @@ class Settings(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
             examples=["nano-135m", "/home/me/models/mellum-4b-dpo-all.Q8_0.gguf"],
         ),
     ] = None
+    lora: Annotated[
+        str | None,
+        Meta(
+            description="The path of a LoRA adapter (GGUF) that the model is served with; `none` for the "
+            "model alone. Null means what `mellum-lsp adapt` has tuned for this workspace, if anything.",
+            examples=["/home/me/models/shop-lora.gguf", "none"],
+        ),
+    ] = None
     gate: Annotated[
         Annotated[float, Meta(ge=0, le=1)] | None,
         Meta(
@@ -213,7 +221,7 @@ class Settings(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
             options.url, options.model or "", options.dialect or "", options.api_key_variable
         )
 
-    def engine_settings(self) -> EngineSettings:
+    def engine_settings(self, lora: str | None = None) -> EngineSettings:
         """What the engine is told: of a context, room for the longest prompt that was asked for."""
         room = self.context_tokens and self.context_tokens + _COMPLETION.max_tokens
         return EngineSettings(
@@ -222,6 +230,7 @@ class Settings(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
             context_tokens=room,
             memory_bytes=self.engine.memory_megabytes and self.engine.memory_megabytes * 1_000_000,
             keep_states=self.engine.keep_states,
+            lora=lora,
         )
 
     def engine_lifetime(self) -> Lifetime:

@@ -120,6 +120,7 @@ class Lab:
     engine: ScriptedEngine = field(default_factory=ScriptedEngine)
     index: FakeIndex = field(default_factory=lambda: FakeIndex(lambda status: None))
     events: list[Event] = field(default_factory=list)
+    adapter: Path | None = None
     tell_engine_error: Callable[[EngineError], None] = lambda error: None
     tell_generated: OnEnded = lambda request, stats: None
     builds: list[tuple[Settings, str | None, list[Path]]] = field(default_factory=list)
@@ -141,4 +142,6 @@ class Lab:
         self.tell_generated = on_generated
         if index is None:
             self.index.on_status = on_index_status
-        return Backend(self.engine, self.index, self.completer, "fake", lambda: "own")
+        return Backend(
+            self.engine, self.index, self.completer, "fake", lambda: "own", self.adapter, lambda: self.adapter
+        )
