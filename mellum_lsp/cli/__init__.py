@@ -19,6 +19,7 @@ from mellum_lsp.cli.demo import demo
 from mellum_lsp.cli.doctor import doctor
 from mellum_lsp.cli.index import index
 from mellum_lsp.cli.models import models
+from mellum_lsp.cli.protocol import protocol
 from mellum_lsp.cli.serve import serve
 from mellum_lsp.cli.stats import stats
 
@@ -32,7 +33,7 @@ def cli() -> None:
     """
 
 
-for command in (serve, complete, index, models, doctor, stats, demo, bench):
+for command in (serve, complete, index, models, doctor, stats, demo, bench, protocol):
     cli.add_command(command)
 
 

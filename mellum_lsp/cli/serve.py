@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from mellum_lsp.cli.output import Failure, reported_failures
@@ -21,7 +23,13 @@ def _address(value: str | None, option: str) -> tuple[str, int] | None:
 @click.option("--tcp", metavar="HOST:PORT", help="Listen on a TCP address.")
 @click.option("--ws", metavar="HOST:PORT", help="Listen on a WebSocket address.")
 @click.option("--model", help="A catalogue name, a path to a .gguf, or scripted:FILE.")
-def serve(stdio: bool, tcp: str | None, ws: str | None, model: str | None) -> None:
+@click.option(
+    "--record",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Append every message to FILE, source text included, for `mellum-lsp protocol replay`.",
+)
+def serve(stdio: bool, tcp: str | None, ws: str | None, model: str | None, record: Path | None) -> None:
     """Serve completions to an editor over the Language Server Protocol.
 
     Example: mellum-lsp serve
@@ -37,7 +45,9 @@ def serve(stdio: bool, tcp: str | None, ws: str | None, model: str | None) -> No
         transport = WebSocket(*address)
     with reported_failures():
         try:
-            code = run(transport, model)
+            code = run(transport, model, record)
         except OSError as error:
+            if record and error.filename == str(record):
+                raise Failure(f"cannot record: {error}", "choose another file") from error
             raise Failure(f"cannot listen: {error}", "choose another port") from error
     raise SystemExit(code)

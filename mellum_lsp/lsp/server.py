@@ -7,6 +7,7 @@ import contextlib
 import logging
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from pygls.lsp.server import LanguageServer
@@ -20,6 +21,7 @@ from mellum_lsp.lsp.gate import ReadEvents
 from mellum_lsp.lsp.methods.table import methods
 from mellum_lsp.lsp.protocol import Protocol
 from mellum_lsp.lsp.reading import make_converter
+from mellum_lsp.lsp.recording import Recorder
 from mellum_lsp.lsp.session import Session
 from mellum_lsp.lsp.transports import Stdio, Tcp, Transport, WebSocket, serve
 
@@ -79,20 +81,23 @@ def create_server(
     return server
 
 
-def run(transport: Transport, model: str | None = None) -> int:
+def run(transport: Transport, model: str | None = None, record: Path | None = None) -> int:
     """Serve until the session is over; the process's exit code.
 
-    ``model`` is a name, a path to a ``.gguf`` or ``scripted:FILE``. Raises `OSError` where an address
-    cannot be listened on.
+    ``model`` is a name, a path to a ``.gguf`` or ``scripted:FILE``. Every message is written to the file
+    ``record``. Raises `OSError` where an address cannot be listened on or that file not be written.
     """
+    recorder = Recorder(record, model) if record else None
     with logs.set_up(quiet=isinstance(transport, Stdio)):
         log.info("mellum-lsp %s serves %s", __version__, transport)
+        if recorder:
+            log.warning("every message, source text included, is recorded in %s", record)
         with contextlib.suppress(KeyboardInterrupt):
-            return asyncio.run(_serve(transport, model))
+            return asyncio.run(_serve(transport, model, recorder))
         return 1
 
 
-async def _serve(transport: Transport, model: str | None) -> int:
+async def _serve(transport: Transport, model: str | None, recorder: Recorder | None) -> int:
     stop = asyncio.Event()
     with contextlib.suppress(NotImplementedError):  # Windows
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -103,6 +108,8 @@ async def _serve(transport: Transport, model: str | None) -> int:
         return create_server(send, model=model, record=store.record, read_events=store.read)
 
     try:
-        return await serve(transport, connect, stop)
+        return await serve(transport, recorder.recorded(connect) if recorder else connect, stop)
     finally:
+        if recorder:
+            recorder.close()
         await asyncio.to_thread(store.close)

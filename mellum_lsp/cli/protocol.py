@@ -1,0 +1,122 @@
+"""``mellum-lsp protocol``: recordings played again, and checks of servers and editors, for plugin authors."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mellum_lsp.cli.output import Failure, json_option, print_json
+
+if TYPE_CHECKING:
+    from mellum_lsp.conformance.recordings import Session
+    from mellum_lsp.conformance.replay import Report
+
+_RECORDING = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.group()
+def protocol() -> None:
+    """Record, replay and check what editors and servers say to each other.
+
+    Example: mellum-lsp protocol check -- mellum-lsp serve --model scripted:{script}
+    """
+
+
+@protocol.command()
+@click.argument("recording", type=_RECORDING)
+@click.argument("command", nargs=-1)
+@click.option("--model", help="A name, a .gguf or scripted:FILE; without it, the one of the recording.")
+@click.option("--session", "session_id", help="Of a recording that holds several; without it, the last.")
+@click.option("--real-time", is_flag=True, help="Keep the pauses between messages.")
+@json_option
+def replay(
+    recording: Path,
+    command: tuple[str, ...],
+    model: str | None,
+    session_id: str | None,
+    real_time: bool,
+    as_json: bool,
+) -> None:
+    """Play the editor's side of RECORDING against a fresh server and show where it answers differently.
+
+    The server is this installation's own, or what COMMAND starts. Ids, process ids and times are not
+    compared. Exit code 1 where an answer differs.
+
+    Example: mellum-lsp protocol replay session.jsonl --model scripted:answers.json
+    """
+    session = _session(recording, session_id)
+    begun = time.perf_counter()
+    try:
+        report = asyncio.run(_replay(session, command, model or session.begin.get("model"), real_time))
+    except OSError as error:
+        raise Failure(f"the server cannot be started: {error}") from error
+    if as_json:
+        print_json(_report_document(session, report, time.perf_counter() - begun))
+    else:
+        _print_report(session, report)
+    raise SystemExit(0 if report.is_same else 1)
+
+
+def _session(recording: Path, session_id: str | None) -> Session:
+    from mellum_lsp.conformance.recordings import RecordingError, chosen, read_recording
+
+    try:
+        return chosen(read_recording(recording), session_id)
+    except RecordingError as error:
+        message, _, hint = str(error).partition("\nhint: ")
+        raise Failure(message, hint) from error
+
+
+async def _replay(session: Session, command: Sequence[str], model: str | None, real_time: bool) -> Report:
+    from mellum_lsp.conformance.processes import own_server, server_process
+    from mellum_lsp.conformance.replay import replay
+
+    command = command or own_server(*(["--model", model] if model else []))
+    with tempfile.TemporaryDirectory(prefix="mellum-lsp-replay-", ignore_cleanup_errors=True) as folder:
+        # What the user has accepted so far must neither count here nor be added to.
+        environment = {**os.environ, "XDG_STATE_HOME": folder}
+        async with server_process(command, environment=environment) as (client, process):
+            report = await replay(session, client, real_time=real_time)
+            await asyncio.wait_for(process.wait(), client.patience_seconds)
+    return report
+
+
+def _report_document(session: Session, report: Report, seconds: float) -> dict[str, Any]:
+    return {
+        "session": session.id,
+        "client": session.client,
+        "same": report.is_same,
+        "answers": report.answers,
+        "differences": [
+            {
+                "id": one.id,
+                "method": one.method,
+                "at": one.at,
+                "recorded": one.recorded,
+                "replayed": one.replayed,
+            }
+            for one in report.differences
+        ],
+        "violations": report.violations,
+        "seconds": round(seconds, 3),
+    }
+
+
+def _print_report(session: Session, report: Report) -> None:
+    colours = {"-": "red", "+": "green", "@": "cyan"}
+    for one in report.differences:
+        click.secho(f"{one.method} (id {one.id}, after {one.at:.3f} s)", bold=True)
+        for line in one.lines():
+            click.secho(f"  {line}", fg=colours.get(line[:1]))
+    for violation in report.violations:
+        click.secho(violation, fg="red")
+    differ = len(report.differences)
+    verdict = f"{differ} differ" if differ else "all the same"
+    click.echo(f"{session.client}: {report.answers} answers, {verdict}")
