@@ -78,6 +78,8 @@ class Watch:
         self._taken = 0
         self._typed = 0
         """Of the characters taken, how many were typed."""
+        self._announced = 0
+        """So many are taken by the client, as it says itself, not typed."""
 
     def offer(self, ghost: Ghost, now: float) -> tuple[str, list[Inferred]]:
         """``ghost`` is shown from now on.
@@ -89,8 +91,13 @@ class Watch:
         if known and _same_end(known, ghost):
             return known.suggestion, []
         happened = list(self._end(now))
-        self._ghost, self._offered_at, self._taken, self._typed = ghost, now, 0, 0
+        self._ghost, self._offered_at, self._taken, self._typed, self._announced = ghost, now, 0, 0, 0
         return ghost.suggestion, happened
+
+    def announce(self, suggestion: str, left: int) -> None:
+        """The client takes of the suggestion's ghost all but ``left`` characters: what comes is not typed."""
+        if self._ghost and self._ghost.suggestion == suggestion:
+            self._announced = len(self._ghost.text) - left
 
     def change(self, text: str, now: float) -> list[Inferred]:
         """The document is ``text`` now."""
@@ -101,6 +108,8 @@ class Watch:
         if taken is None or taken < 0:
             return list(self._end(now, refused=taken is not None))
         step, self._taken = taken - self._taken, taken
+        if taken <= self._announced:
+            return list(self._end(now)) if taken == len(ghost.text) else []
         if step <= TYPED_AT_ONCE:
             self._typed = max(0, self._typed + step)
             return list(self._end(now)) if taken == len(ghost.text) else []

@@ -135,6 +135,9 @@ class Feedback:
         self._note(kind, given.suggestion, text)
         if kind is Kind.DISMISSED:
             self.on_dismissed(item_id)
+        watch = self._watches.get(given.suggestion.uri)
+        if watch and kind in (Kind.ACCEPTED, Kind.PARTIALLY_ACCEPTED):
+            watch.announce(given.suggestion.id, len(given.text) - len(text))
 
     # ---- what is kept
 

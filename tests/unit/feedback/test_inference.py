@@ -117,6 +117,21 @@ class TestShown:
             [Inferred(Kind.SHOWN, "s")],
         )
 
+    def test_what_the_client_says_that_it_takes_was_not_typed_however_short_it_is(self) -> None:
+        watch = watching("x = $0", "f(1)")
+        watch.announce("s", left=3)
+        assert watch.change("x = f", 1.0) == []
+        watch.offer(ghost("x = f$0", "(1)", suggestion="t"), 1.1)
+        watch.announce("s", left=2)
+        assert watch.change("x = f(", 1.2) == watch.change("x = f(1", 1.3) == []
+        typed = [Inferred(Kind.SHOWN, "s"), Inferred(Kind.TYPED_THROUGH, "s", 2)]
+        assert watch.change("x = f(1)", 1.4) == typed
+
+    def test_what_the_client_says_of_another_suggestion_is_nothing_to_this_one(self) -> None:
+        watch = watching("x = $0", "abc")
+        watch.announce("t", left=0)
+        assert Inferred(Kind.TYPED_THROUGH, "s", 3) in watch.change("x = abc", 1.0)
+
     def test_nothing_happens_where_nothing_is_shown(self) -> None:
         assert Watch().change("x", 1.0) == Watch().gone(1.0) == []
 
