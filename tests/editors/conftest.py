@@ -14,11 +14,23 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from neovim import REPOSITORY, Neovim
 
+from mellum_lsp.feedback.events import Kind
+from mellum_lsp.feedback.store import FeedbackStore
+
 EDITORS = REPOSITORY / ".cache" / "editors"
 EMBEDDED_MODEL = REPOSITORY / "models" / "nano-135m.gguf"
 
 
 SERVER = Path(sys.executable).with_name("mellum-lsp")
+
+NEOVIMS = {"0.12": "nvim", "0.11": "nvim-0.11", "0.10": "nvim-0.10"}
+every_neovim = pytest.mark.parametrize("version", NEOVIMS)
+
+
+def recorded(state_home: Path) -> list[tuple[str, int]]:
+    """What servers recorded under this ``XDG_STATE_HOME``: kind and characters, without what was typed."""
+    events = FeedbackStore(state_home / "mellum-lsp" / "feedback.sqlite3").read()
+    return [(event.kind.value, event.characters) for event in events if event.kind is not Kind.TYPED]
 
 
 @pytest.fixture(scope="session")
@@ -71,12 +83,17 @@ def open_neovim(
         model: Path | None = None,
         options: str = "",
         kind: type[Neovim] = Neovim,
+        version: str = "0.12",
+        state: Path | None = None,
     ) -> Neovim:
+        program = editors / NEOVIMS[version]
+        if not program.exists():
+            pytest.skip(f"Neovim {version} could not be had here")
         chosen = write_script(script) if script is not None else str(model)
         command = ", ".join(map(json.dumps, [str(SERVER), "serve", "--model", chosen]))
         # An engine ends with its editor: no process is left behind.
         settings = "settings = { engine = { idleSeconds = 0 } }"
-        editor = kind(editors / "nvim", project, f"{{ cmd = {{ {command} }}, {settings}, {options} }}")
+        editor = kind(program, project, f"{{ cmd = {{ {command} }}, {settings}, {options} }}", state=state)
         opened.append(editor)
         editor.command(f"edit {file}")
         editor.wait_for_client()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from neovim_rpc import NeovimGone, NeovimRefused, NeovimRpc
+from neovim_rpc import NeovimGoneError, NeovimRefusedError, NeovimRpc
 from terminal import Terminal
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -173,7 +173,7 @@ class Neovim:
 
     def close(self) -> None:
         if self._running():
-            with contextlib.suppress(NeovimGone, NeovimRefused):
+            with contextlib.suppress(NeovimGoneError, NeovimRefusedError):
                 self._rpc.call("nvim_command", "qall!")
             self._rpc.close()
         self._end()

@@ -13,11 +13,11 @@ _REQUEST, _RESPONSE = 0, 1
 _PATIENCE_SECONDS = 20
 
 
-class NeovimRefused(AssertionError):
+class NeovimRefusedError(AssertionError):
     """Neovim answered with an error."""
 
 
-class NeovimGone(AssertionError):
+class NeovimGoneError(AssertionError):
     """Neovim closed the connection."""
 
 
@@ -32,16 +32,16 @@ class NeovimRpc:
         self._received = b""
 
     def call(self, method: str, *arguments: Any) -> Any:
-        """The result of an API function. Raises `NeovimRefused` and `NeovimGone`."""
+        """The result of an API function. Raises `NeovimRefusedError` and `NeovimGoneError`."""
         request = next(self._ids)
         try:
             self._socket.sendall(msgspec.msgpack.encode([_REQUEST, request, method, arguments]))
             while (reply := self._read())[:2] != [_RESPONSE, request]:
                 pass  # a notification
         except OSError as error:
-            raise NeovimGone(f"{method}: {error}") from error
+            raise NeovimGoneError(f"{method}: {error}") from error
         if reply[2] is not None:
-            raise NeovimRefused(f"{method}{arguments}: {reply[2][-1]}")
+            raise NeovimRefusedError(f"{method}{arguments}: {reply[2][-1]}")
         return reply[3]
 
     def close(self) -> None:
@@ -59,5 +59,5 @@ class NeovimRpc:
                     return message
             more = self._socket.recv(1 << 20)
             if not more:
-                raise NeovimGone("Neovim closed the connection")
+                raise NeovimGoneError("Neovim closed the connection")
             self._received += more

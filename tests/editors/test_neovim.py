@@ -1,4 +1,4 @@
-"""What a person sees who installs the plugin in Neovim 0.12: real editor, real plugin, real server."""
+"""What a person sees who installs the plugin in Neovim: real editor, real plugin, real server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import EMBEDDED_MODEL
+from conftest import EMBEDDED_MODEL, every_neovim
 from neovim import Neovim, NeovimInTmux
 
 pytestmark = pytest.mark.editor
@@ -38,12 +38,13 @@ def test_a_ghost_is_shown_and_tab_accepts_it(open_neovim: OpenNeovim) -> None:
     assert nvim.ghost is None
 
 
+@every_neovim
 @pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not installed")
 def test_the_ghost_is_on_the_screen_before_and_between_real_lines(
-    open_neovim: OpenNeovim, project: Path
+    open_neovim: OpenNeovim, project: Path, version: str
 ) -> None:
     (project / "a.py").write_text("names = []\ndone = True\n", "utf-8")
-    nvim = open_neovim("a.py", LOOP, kind=NeovimInTmux)
+    nvim = open_neovim("a.py", LOOP, kind=NeovimInTmux, version=version)
     nvim.text("ofor name in names:")
     nvim.keys("<CR>")
     nvim.wait_for_ghost()
@@ -62,9 +63,12 @@ def test_several_lines_are_shown_and_accepted_with_their_indentation(open_neovim
     assert nvim.cursor == (2, len("        print(name)"))
 
 
-def test_a_crlf_file_with_emoji_keeps_every_byte(open_neovim: OpenNeovim, project: Path) -> None:
+@every_neovim
+def test_a_crlf_file_with_emoji_keeps_every_byte(
+    open_neovim: OpenNeovim, project: Path, version: str
+) -> None:
     (project / "a.py").write_bytes("# 🎉 naïve 𝒳\r\nname = '👩‍👧'\r\n".encode())
-    nvim = open_neovim("a.py", [{"after": "t = '👩‍👧é'; u = ", "text": "t + '🙂'"}])
+    nvim = open_neovim("a.py", [{"after": "t = '👩‍👧é'; u = ", "text": "t + '🙂'"}], version=version)
     nvim.keys("G")
     nvim.text("ot = '👩‍👧é'; u = ")
     assert nvim.wait_for_ghost().text == "t + '🙂'"
@@ -91,8 +95,9 @@ def test_several_accepted_lines_end_as_the_file_does(open_neovim: OpenNeovim, pr
     assert (project / "a.py").read_bytes() == text
 
 
-def test_closers_behind_the_caret_are_not_doubled(open_neovim: OpenNeovim) -> None:
-    nvim = open_neovim("a.py", [{"after": "print(", "text": "add(1, 2))"}])
+@every_neovim
+def test_closers_behind_the_caret_are_not_doubled(open_neovim: OpenNeovim, version: str) -> None:
+    nvim = open_neovim("a.py", [{"after": "print(", "text": "add(1, 2))"}], version=version)
     nvim.text("iprint()")
     nvim.keys("<Left>")
     nvim.wait_for_ghost()
@@ -232,8 +237,9 @@ def test_the_server_is_told_where_the_caret_rests(open_neovim: OpenNeovim, proje
     nvim.wait_for(lambda: nvim.lua("return _G.places") == [place], "one message of the last place")
 
 
-def test_a_killed_server_comes_back(open_neovim: OpenNeovim) -> None:
-    nvim = open_neovim("a.py", ADD)
+@every_neovim
+def test_a_killed_server_comes_back(open_neovim: OpenNeovim, version: str) -> None:
+    nvim = open_neovim("a.py", ADD, version=version)
     nvim.text("idef add(a, b):")
     nvim.keys("<CR>")
     nvim.wait_for_ghost()
@@ -256,13 +262,14 @@ def test_a_missing_server_is_reported_with_a_hint(open_neovim: OpenNeovim) -> No
     assert "hint: install it" in messages
 
 
+@every_neovim
 @pytest.mark.skipif(not EMBEDDED_MODEL.exists(), reason="the embedded model is not built in this checkout")
-def test_the_embedded_model_completes(open_neovim: OpenNeovim, project: Path) -> None:
+def test_the_embedded_model_completes(open_neovim: OpenNeovim, project: Path, version: str) -> None:
     # What any model continues: the point is the way from the keys to the ghost, not the model's taste.
     head = ["class Box:", "    def __init__(self, width, height, depth):"]
     body = ["        self.width = width", "        self.height = height"]
     (project / "shapes.py").write_text("\n".join([*head, *body]) + "\n", "utf-8")
-    nvim = open_neovim("shapes.py", model=EMBEDDED_MODEL)
+    nvim = open_neovim("shapes.py", model=EMBEDDED_MODEL, version=version)
     nvim.wait_until_loaded()
     nvim.keys("G")
     nvim.text("oself.depth =")

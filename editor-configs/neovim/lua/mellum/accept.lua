@@ -6,6 +6,7 @@ local suggestion = require("mellum.suggestion")
 
 local api = vim.api
 
+-- The server is told before the text changes: what it is not told, it reads from the change.
 local M = {}
 
 --- Change the text; right afterwards where it must not be changed now, as in a mapping with an expression.
@@ -38,9 +39,9 @@ function M.all()
   if not shown or not rest then
     return false
   end
+  feedback.accepted(shown)
   edit(function()
     insert(rest, shown.replaced)
-    feedback.accepted(shown)
     ghost.hide(api.nvim_get_current_buf())
   end)
   return true
@@ -58,10 +59,10 @@ local function part(choose)
   if chosen == rest then
     return M.all()
   end
+  feedback.partially_accepted(shown, shown.text:sub(1, #shown.text - #rest + #chosen))
+  shown.taken = true
   edit(function()
     insert(chosen, 0)
-    shown.taken = true
-    feedback.partially_accepted(shown, shown.text:sub(1, #shown.text - #rest + #chosen))
     ghost.redraw(api.nvim_get_current_buf())
   end)
   return true

@@ -51,6 +51,13 @@ function M.dismissed(suggestion)
   tell(suggestion, "mellum.dismissed")
 end
 
+--- A part of it was typed or taken, so it was seen, however soon.
+---@param suggestion mellum.Suggestion
+function M.entered(suggestion)
+  suggestion.entered = true
+  M.shown(suggestion)
+end
+
 --- Something else was typed in the suggestion's place.
 ---@param suggestion mellum.Suggestion
 function M.contradicted(suggestion)

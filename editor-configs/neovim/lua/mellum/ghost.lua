@@ -61,7 +61,6 @@ function M.redraw(buffer)
   if not shown or not rest then
     return draw.clear(buffer)
   end
-  shown.entered = shown.entered or rest ~= shown.text
   local ghost = ghosts[buffer]
   local count = ghost.asked_for_all and ("%d/%d"):format(ghost.index, #ghost.suggestions)
   draw.show(rest, shown.after:sub(1, shown.replaced), count or nil)
@@ -122,6 +121,8 @@ local function follow(buffer)
   local shown = ghost.suggestions[ghost.index]
   if shown and suggestion.contradicted(shown, place) then
     feedback.contradicted(shown)
+  elseif shown and suggestion.entered(shown, place) then
+    feedback.entered(shown)
   end
   if not M.current() then
     ghost = empty(buffer)

@@ -90,13 +90,22 @@ function M.rest(suggestion, now)
   return suggestion.text:sub(#typed + 1)
 end
 
+--- Whether a part of it stands in its place, or all of it.
+---@param suggestion mellum.Suggestion
+---@param now mellum.Place
+---@return boolean
+function M.entered(suggestion, now)
+  local typed = written(suggestion, now)
+  return typed ~= nil and typed ~= "" and vim.startswith(suggestion.text, typed)
+end
+
 --- Whether something was typed in its place that it does not say.
 ---@param suggestion mellum.Suggestion
 ---@param now mellum.Place
 ---@return boolean
 function M.contradicted(suggestion, now)
   local typed = written(suggestion, now)
-  return typed ~= nil and typed ~= "" and not vim.startswith(suggestion.text, typed)
+  return typed ~= nil and not vim.startswith(suggestion.text, typed)
 end
 
 return M
