@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +18,7 @@ import click
 from mellum_lsp.cli.output import Failure, json_option, print_json
 
 if TYPE_CHECKING:
+    from mellum_lsp.conformance.checks import Check, Outcome
     from mellum_lsp.conformance.recordings import Session
     from mellum_lsp.conformance.replay import Report
 
@@ -120,3 +124,85 @@ def _print_report(session: Session, report: Report) -> None:
     differ = len(report.differences)
     verdict = f"{differ} differ" if differ else "all the same"
     click.echo(f"{session.client}: {report.answers} answers, {verdict}")
+
+
+@protocol.command()
+@click.argument("command", nargs=-1)
+@click.option("--only", multiple=True, metavar="NAME", help="Make only this check (may be repeated).")
+@click.option("--lsp", "lsp_only", is_flag=True, help="Only what LSP demands, not what this project adds.")
+@click.option("--stderr", "show_stderr", is_flag=True, help="Show what the server writes to standard error.")
+@json_option
+def check(
+    command: tuple[str, ...], only: tuple[str, ...], lsp_only: bool, show_stderr: bool, as_json: bool
+) -> None:
+    """Check that the server which COMMAND starts keeps the promises of the protocol.
+
+    {script} in COMMAND stands for a script of answers; without it, what needs known answers is skipped.
+    Without a COMMAND this installation's own server is checked. Exit code 1 where a check fails.
+
+    Example: mellum-lsp protocol check -- mellum-lsp serve --model scripted:{script}
+    """
+    from mellum_lsp.conformance.checks import CHECKS
+
+    if unknown := set(only) - {one.name for one in CHECKS}:
+        known = ", ".join(one.name for one in CHECKS)
+        raise click.BadParameter(f"{', '.join(sorted(unknown))}: there are {known}", param_hint="--only")
+    checks = [one for one in CHECKS if one.name in only or not only]
+    checks = [one for one in checks if one.promise == "lsp" or not lsp_only]
+    try:
+        outcomes = asyncio.run(_check(command, checks, show_stderr, quiet=as_json))
+    except OSError as error:
+        raise Failure(f"the server cannot be started: {error}", "check the command behind --") from error
+    counts = Counter(outcome.result for outcome in outcomes)
+    if as_json:
+        print_json({**counts, "checks": [_outcome_document(outcome) for outcome in outcomes]})
+    else:
+        click.echo(", ".join(f"{number} {result}" for result, number in counts.items()))
+    raise SystemExit(1 if counts["failed"] else 0)
+
+
+async def _check(
+    command: Sequence[str], checks: Sequence[Check], show_stderr: bool, *, quiet: bool
+) -> list[Outcome]:
+    from mellum_lsp.conformance.checks import SCRIPT, Peer, Subject, run
+    from mellum_lsp.conformance.processes import own_server, server_process
+
+    command = command or own_server("--model", "scripted:{script}")
+    with tempfile.TemporaryDirectory(prefix="mellum-lsp-check-", ignore_cleanup_errors=True) as folder:
+        script = Path(folder) / "script.json"
+        script.write_text(json.dumps(SCRIPT), encoding="utf-8")
+        started = [part.replace("{script}", str(script)) for part in command]
+        environment = {**os.environ, "XDG_STATE_HOME": folder}
+        stderr = None if show_stderr else asyncio.subprocess.DEVNULL
+
+        @asynccontextmanager
+        async def start() -> AsyncIterator[Peer]:
+            async with server_process(started, environment=environment, stderr=stderr) as (client, process):
+                yield Peer(client, process.wait)
+
+        outcomes = []
+        async for outcome in run(Subject(start, scripted=started != list(command)), checks):
+            outcomes.append(outcome)
+            if not quiet:
+                _print_outcome(outcome)
+    return outcomes
+
+
+def _print_outcome(outcome: Outcome) -> None:
+    sign, colour = {"passed": ("✓", "green"), "failed": ("✗", "red"), "skipped": ("–", "yellow")}[
+        outcome.result
+    ]
+    click.echo(f"{click.style(sign, fg=colour)} {outcome.check.name}: {outcome.check.title}")
+    if outcome.message:
+        click.secho(f"    {outcome.message}", fg=colour)
+
+
+def _outcome_document(outcome: Outcome) -> dict[str, str]:
+    one = outcome.check
+    return {
+        "name": one.name,
+        "title": one.title,
+        "promise": one.promise,
+        "result": outcome.result,
+        "message": outcome.message,
+    }
