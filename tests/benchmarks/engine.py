@@ -62,7 +62,8 @@ def main() -> None:
 
 
 async def measure(model: Path, rounds: int, aborts: int, chosen: Sequence[str]) -> dict[str, Any]:
-    engine = LlamaEngine(model, EngineSettings(context_tokens=4096))
+    # Token by token, as the bare loop: what drafts bring is `drafts.py`'s to say.
+    engine = LlamaEngine(model, EngineSettings(context_tokens=4096, drafts=False))
     began = time.perf_counter()
     info = await engine.start()
     report: dict[str, Any] = {
