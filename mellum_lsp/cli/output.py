@@ -67,3 +67,14 @@ def progress_bar(description: str, *, shown: bool = True) -> Iterator[Callable[[
     ) as bar:
         task = bar.add_task(description, total=1.0)
         yield lambda fraction: bar.update(task, completed=fraction)
+
+
+@contextmanager
+def stages(*, shown: bool = True) -> Iterator[Callable[[str, float], None]]:
+    """A bar for work of several stages; yields what takes the stage's name and a fraction from 0 to 1."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(
+        *columns, console=errors, transient=True, disable=not (shown and errors.is_terminal)
+    ) as bar:
+        task = bar.add_task("", total=1.0)
+        yield lambda stage, fraction: bar.update(task, description=stage, completed=fraction)

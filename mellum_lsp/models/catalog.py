@@ -14,7 +14,10 @@ class CatalogModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """A model that can be named. ``file`` is a name or a pattern within ``repository`` (of the hub).
 
     ``limits`` says what the licence does not allow, empty for permissive ones. Sizes in 10^9 bytes, with
-    their source; None where nothing is known for sure.
+    their source; None where nothing is known for sure. ``quantisation`` is how the file's weights are stored,
+    "" where that is not known. ``layers``, ``width`` (of the embedding) and ``vocabulary`` are the model's
+    shape; ``tied`` where the embedding is the output's matrix too. Of models of one size the ``preferred``
+    one is recommended.
     """
 
     name: str
@@ -30,6 +33,12 @@ class CatalogModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     limits: str = ""
     size_gb: float | None = None
     size_source: str = ""
+    quantisation: str = ""
+    layers: int = 0
+    width: int = 0
+    vocabulary: int = 0
+    tied: bool = True
+    preferred: bool = False
     kv_kib_per_token: float | None = None
 
     def __post_init__(self) -> None:
@@ -42,6 +51,21 @@ class CatalogModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     def kv_bytes_per_token(self) -> int | None:
         """Bytes of KV cache for one token of context."""
         return None if self.kv_kib_per_token is None else round(self.kv_kib_per_token * 1024)
+
+    @property
+    def block_weights(self) -> int:
+        """Weights that every token of a prompt passes: the layers', of a mixture of experts those in use."""
+        active = self.active_parameters_billion or self.parameters_billion
+        return round(active * 1e9) - self._embedding * (1 if self.tied else 2)
+
+    @property
+    def output_weights(self) -> int:
+        """Weights that a decoded token passes besides."""
+        return self._embedding
+
+    @property
+    def _embedding(self) -> int:
+        return self.width * self.vocabulary
 
 
 class _CatalogFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

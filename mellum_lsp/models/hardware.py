@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import platform
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from mellum_lsp import machine
@@ -33,6 +35,7 @@ class Hardware:
     memory_bytes: int
     free_memory_bytes: int
     gpus: tuple[Gpu, ...] = ()
+    processor: str = ""
 
     def summary(self) -> str:
         """One line for people."""
@@ -50,7 +53,36 @@ class Hardware:
 def measure_hardware() -> Hardware:
     """Looks at the machine and at the limits of a container around us."""
     cores, memory = machine.cores(), machine.memory()
-    return Hardware(cores.physical, cores.logical, memory.total, memory.available, _gpus())
+    return Hardware(cores.physical, cores.logical, memory.total, memory.available, _gpus(), processor_name())
+
+
+def processor_name() -> str:
+    """What the processor is called; its architecture where it has no name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+@dataclass(frozen=True, slots=True)
+class LlamaBuild:
+    """The llama.cpp that is installed: its features as it names them, such as ``AVX512``, and whether it can
+    use a GPU at all."""
+
+    version: str
+    features: tuple[str, ...]
+    supports_gpu: bool
+
+
+def llama_build() -> LlamaBuild:
+    """Asks llama.cpp itself."""
+    import llama_cpp
+
+    said = llama_cpp.llama_print_system_info().decode("utf-8", errors="replace")
+    pairs = (feature.partition("=") for feature in said.replace(":", "|").split("|"))
+    features = tuple(name.strip() for name, _, value in pairs if value.strip() not in ("", "0"))
+    return LlamaBuild(llama_cpp.__version__, features, bool(llama_cpp.llama_supports_gpu_offload()))
 
 
 def memory_needed(file_bytes: int, kv_bytes_per_token: int, context_tokens: int) -> int:

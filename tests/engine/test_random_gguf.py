@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 from asking import decode, plain
 from conftest import make_decoder
-from random_gguf import Shape, write_random_gguf
+
+from mellum_lsp.diagnosis.random_model import Shape, write_random_model
 
 SMALL = Shape(layers=8, hidden=256, heads=4, kv_heads=2, feed_forward=352, vocabulary=512, context=512)
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_random_gguf(tmp_path_factory.mktemp("models") / "random.gguf", SMALL)
+    return write_random_model(tmp_path_factory.mktemp("models") / "random.gguf", SMALL)
 
 
 def test_it_decodes(model: Path) -> None:
@@ -33,4 +34,4 @@ def test_activations_neither_vanish_nor_explode(model: Path) -> None:
 
 
 def test_equal_seeds_give_equal_files(model: Path, tmp_path: Path) -> None:
-    assert write_random_gguf(tmp_path / "again.gguf", SMALL).read_bytes() == model.read_bytes()
+    assert write_random_model(tmp_path / "again.gguf", SMALL).read_bytes() == model.read_bytes()

@@ -40,7 +40,18 @@ MAY_IMPORT = {
         "engine",
         "lsp",
         "bench",
+        "diagnosis",
         "conformance",
+    },
+    "diagnosis": {
+        "domain",
+        "machine",
+        "workspace",
+        "retrieval",
+        "prompt",
+        "completion",
+        "models",
+        "engine",
     },
     "bench": {
         "domain",
