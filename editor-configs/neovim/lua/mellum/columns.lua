@@ -19,15 +19,18 @@ function M.byte(line, encoding, column)
   return found and byte or #line
 end
 
---- The length of `text` in utf-16 units, by which the server counts what was taken of a suggestion.
+--- The length of `text` in units of the encoding.
 ---@param text string
+---@param encoding "utf-8"|"utf-16"|"utf-32"
 ---@return integer
-function M.utf16_length(text)
+function M.length(text, encoding)
   if named_encodings then
-    return vim.str_utfindex(text, "utf-16")
+    return vim.str_utfindex(text, encoding)
+  elseif encoding == "utf-8" then
+    return #text
   end
-  local _, units = vim.str_utfindex(text)
-  return units
+  local characters, units = vim.str_utfindex(text)
+  return encoding == "utf-16" and units or characters
 end
 
 return M

@@ -1,6 +1,7 @@
 --- `:MellumExplain`: how the suggestion at the caret comes about, in a window of its own.
 
 local client = require("mellum.client")
+local columns = require("mellum.columns")
 
 local api = vim.api
 
@@ -82,6 +83,20 @@ local function open_window(lines)
   vim.keymap.set("n", "q", "<Cmd>close<CR>", { buffer = buffer, nowait = true, desc = "close" })
 end
 
+--- The caret's place. Leaving insert mode moves the caret back by one character, so who asks then means the
+--- place behind it.
+---@param found vim.lsp.Client
+---@return table
+local function caret_params(found)
+  local params = client.caret_params(found)
+  local row, column = unpack(api.nvim_win_get_cursor(0))
+  local under = vim.fn.matchstr(api.nvim_get_current_line():sub(column + 1), "^.")
+  if api.nvim_get_mode().mode == "n" and vim.deep_equal(api.nvim_buf_get_mark(0, "^"), { row, column + #under }) then
+    params.position.character = params.position.character + columns.length(under, found.offset_encoding)
+  end
+  return params
+end
+
 --- Ask the server how it completes at the caret, and show what it says.
 function M.show()
   local found = client.of(0)
@@ -89,7 +104,7 @@ function M.show()
     vim.notify("mellum: no server works on this buffer\nhint: :checkhealth mellum", vim.log.levels.WARN)
     return
   end
-  local params = client.caret_params(found)
+  local params = caret_params(found)
   params.context = { triggerKind = 1 }
   client.request(found, "mellum/explain", params, function(err, told)
     if err or not told then

@@ -42,7 +42,7 @@ end
 ---@param taken string All that was taken or typed of it so far.
 function M.partially_accepted(suggestion, taken)
   M.shown(suggestion)
-  tell(suggestion, "mellum.partiallyAccepted", columns.utf16_length(taken))
+  tell(suggestion, "mellum.partiallyAccepted", columns.length(taken, "utf-16"))
 end
 
 ---@param suggestion mellum.Suggestion

@@ -81,8 +81,8 @@ end
 --- Pause or resume.
 ---@param everywhere? boolean
 function M.toggle(everywhere)
-  local enabled = everywhere and vim.g.mellum_enabled or vim.b.mellum_enabled
-  if enabled == false then
+  local scope = everywhere and vim.g or vim.b
+  if scope.mellum_enabled == false then
     M.resume(everywhere)
   else
     M.pause(everywhere)

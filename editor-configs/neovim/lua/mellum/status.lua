@@ -20,7 +20,7 @@ function M.heard(_, status, context)
   local before = latest[context.client_id]
   latest[context.client_id] = status
   vim.api.nvim_exec_autocmds("User", { pattern = "MellumStatus", modeline = false, data = status })
-  if status.state == "ready" and before and before.state ~= "ready" then
+  if status.state == "ready" and not (before and before.state == "ready") then
     vim.api.nvim_exec_autocmds("User", { pattern = "MellumReady", modeline = false })
   end
   vim.cmd.redrawstatus()
