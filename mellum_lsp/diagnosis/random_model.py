@@ -15,14 +15,21 @@ from typing import Any, Literal
 
 import numpy as np
 
-Kind = Literal["Q4_K_M", "Q8_0"]
+Kind = Literal["Q4_0", "Q4_K_M", "Q8_0"]
 
-_Q5_0, _Q8_0, _Q4_K, _Q6_K = 6, 8, 12, 14
+_Q4_0, _Q5_0, _Q8_0, _Q4_K, _Q6_K = 2, 6, 8, 12, 14
 """ggml's numbers of its types."""
+_MIXES = {
+    # kind: the type of most tensors, of some that get more bits, of the output's matrix
+    "Q4_0": (_Q4_0, _Q4_0, _Q6_K),
+    "Q4_K_M": (_Q4_K, _Q6_K, _Q6_K),
+    "Q8_0": (_Q8_0, _Q8_0, _Q8_0),
+}
 _FALLBACK = {_Q4_K: _Q5_0, _Q6_K: _Q8_0}
 """Where rows are no multiple of 256 weights, as llama.cpp's quantiser does it."""
 _BLOCKS = {
     # type: (weights a block, [(field, its bytes)], the spread of its weights for a scale of 1)
+    _Q4_0: (32, (("d", 2), ("quants", 16)), 4.6),
     _Q4_K: (256, (("d", 2), ("dmin", 2), ("scales", 12), ("quants", 128)), 250.0),
     _Q5_0: (32, (("d", 2), ("high", 4), ("low", 16)), 9.2),
     _Q6_K: (256, (("low", 128), ("high", 64), ("scales", 16), ("d", 2)), 1370.0),
@@ -122,7 +129,7 @@ def _describe(writer: Any, shape: Shape, kind: Kind) -> None:
 
 def _tensors(shape: Shape, kind: Kind) -> Iterator[tuple[str, tuple[int, ...], int | None]]:
     """Name, rows and columns, and type of every tensor; norms are not quantised."""
-    mostly, output = (_Q8_0, _Q8_0) if kind == "Q8_0" else (_Q4_K, _Q6_K)
+    mostly, more, output = _MIXES[kind]
     kv = shape.hidden // shape.heads * shape.kv_heads
     hidden, wide = shape.hidden, shape.feed_forward
 
@@ -131,7 +138,7 @@ def _tensors(shape: Shape, kind: Kind) -> Iterator[tuple[str, tuple[int, ...], i
 
     yield "token_embd.weight", (shape.vocabulary, hidden), of(hidden, mostly)
     for layer in range(shape.layers):
-        finer = output if _gets_more_bits(layer, shape.layers) else mostly
+        finer = more if _gets_more_bits(layer, shape.layers) else mostly
         prefix = f"blk.{layer}."
         yield prefix + "attn_norm.weight", (hidden,), None
         yield prefix + "attn_q.weight", (hidden, hidden), of(hidden, mostly)

@@ -1,6 +1,6 @@
 """How fast this machine evaluates weights: measured with models of random weights, kept for later commands.
 
-Three small models are written, loaded and timed by the engine itself: two wide layers in each of the
+Small models are written, loaded and timed by the engine itself: two wide layers in each of the
 quantisations that catalogue models come in, which tell what a weight costs, and many thin layers, which tell
 what a layer costs beside its weights (starting threads, normalisation, attention). From these
 `mellum_lsp.diagnosis.prediction` tells the speed of a model that is not here.
@@ -29,7 +29,7 @@ from mellum_lsp.engine.private_files import write_private
 from mellum_lsp.engine.settings import EngineSettings
 from mellum_lsp.engine.tuning import SMALLEST_BATCH
 
-KINDS: tuple[Kind, ...] = ("Q4_K_M", "Q8_0")
+KINDS: tuple[Kind, ...] = ("Q4_0", "Q4_K_M", "Q8_0")
 WIDE = Shape(layers=2, hidden=2048, heads=16, kv_heads=16, feed_forward=5632, vocabulary=512, context=1024)
 THIN = Shape(layers=32, hidden=256, heads=4, kv_heads=4, feed_forward=256, vocabulary=512, context=1024)
 _ROUNDS = 2

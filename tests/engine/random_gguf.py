@@ -19,7 +19,7 @@ if __name__ == "__main__":
     parser.add_argument("path", type=Path)
     parser.add_argument("--layers", type=int, default=Shape.layers)
     parser.add_argument("--feed-forward", type=int, default=Shape.feed_forward)
-    parser.add_argument("--kind", choices=["Q4_K_M", "Q8_0"], default="Q4_K_M")
+    parser.add_argument("--kind", choices=["Q4_0", "Q4_K_M", "Q8_0"], default="Q4_K_M")
     arguments = parser.parse_args()
     shape = Shape(layers=arguments.layers, feed_forward=arguments.feed_forward)
     print(write_random_model(arguments.path, shape, kind=arguments.kind))

@@ -49,7 +49,7 @@ def test_what_weights_cost_is_measured_and_kept(tmp_path: Path) -> None:
     assert speed.kept_speed() is None
     seen: list[float] = []
     measured = speed.measure_speed(seen.append)
-    assert set(measured.weights) == {"Q4_K_M", "Q8_0"}
+    assert set(measured.weights) == {"Q4_0", "Q4_K_M", "Q8_0"}
     for costs in measured.weights.values():
         assert costs.prefill_ns > 0 and costs.decode_ns > 0
     assert seen == sorted(seen) and seen[-1] == 1.0

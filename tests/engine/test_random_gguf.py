@@ -9,7 +9,7 @@ import pytest
 from asking import decode, plain
 from conftest import make_decoder
 
-from mellum_lsp.diagnosis.random_model import Shape, write_random_model
+from mellum_lsp.diagnosis.random_model import Kind, Shape, write_random_model
 
 SMALL = Shape(layers=8, hidden=256, heads=4, kv_heads=2, feed_forward=352, vocabulary=512, context=512)
 
@@ -25,8 +25,9 @@ def test_it_decodes(model: Path) -> None:
     assert all(0 < token.probability < 1 for token in result.tokens)
 
 
-def test_activations_neither_vanish_nor_explode(model: Path) -> None:
-    decoder = make_decoder(model)
+@pytest.mark.parametrize("kind", ["Q4_0", "Q4_K_M", "Q8_0"])
+def test_activations_neither_vanish_nor_explode(tmp_path: Path, kind: Kind) -> None:
+    decoder = make_decoder(write_random_model(tmp_path / "m.gguf", SMALL, kind=kind))
     decoder.context.evaluate(0, decoder.vocabulary.tokenise("abc" * 10), 0, outputs=1)
     logits = decoder.context.logits()[0]
     assert np.isfinite(logits).all()

@@ -11,48 +11,51 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from mellum_lsp.cli.output import json_option, print_json
+from mellum_lsp.completion.settings import CompletionSettings
+from mellum_lsp.diagnosis.candidates import Candidate, candidates
+from mellum_lsp.diagnosis.speed import kept_speed
 from mellum_lsp.engine.interface import EngineError
 from mellum_lsp.models.catalog import CatalogModel, catalog, find
-from mellum_lsp.models.hardware import Hardware, measure_hardware, memory_needed
-from mellum_lsp.models.resolve import embedded_model_path
-from mellum_lsp.models.store import all_pulled, origin_of, pulled
+from mellum_lsp.models.hardware import Hardware, measure_hardware
+from mellum_lsp.models.store import all_pulled, origin_of
 
-PROMPT_CONTEXT_TOKENS = 4096
-"""The context for which the memory need is told: what the engine makes room for when nothing is said."""
+TARGET_MS = CompletionSettings().latency_target_ms
+_WIDE = 120
+"""Columns of a terminal that has room for what a model is."""
 
 
 @click.command("list")
 @json_option
 def list_models(as_json: bool) -> None:
-    """List the models that are known by name or stored here, and whether they fit this machine's memory.
+    """List the models that are known by name or stored here, and whether this machine can serve them.
+
+    Speeds are those that `mellum-lsp doctor` predicted or measured last.
 
     Example: mellum-lsp models list --json
     """
-    hardware = measure_hardware()
-    rows = [_document(model, hardware) for model in catalog()]
-    rows += [_stored(name, path) for name, path in all_pulled().items() if find(name) is None]
+    rows = _rows(measure_hardware())
     if as_json:
-        print_json({"models": rows})
+        print_json({"target_ms": TARGET_MS, "models": rows})
         return
-    table = Table(Column("name", no_wrap=True), "here", "size", "memory", "licence", "what it is", box=None)
-    for row in rows:
-        memory = "" if row["memory_gb"] is None else f"{row['memory_gb']:.1f} GB"
-        fits = {True: "", False: " [red]too big here[/]", None: ""}[row["fits"]]
-        size = "" if row["size_gb"] is None else f"{row['size_gb']:.1f} GB"
-        limits = " [yellow]*[/]" if row["limits"] else ""
-        table.add_row(
-            row["name"],
-            "✓" if row["path"] else "",
-            size,
-            memory + fits,
-            row["licence"] + limits,
-            row["title"],
-        )
     console = Console(highlight=False)
+    wide = console.width >= _WIDE
+    table = Table(Column("name", no_wrap=True), "here", box=None)
+    for name in ("GB", "memory", "a line"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("licence", *(["what it is"] if wide else [])):
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*_cells(row), *([row["title"]] if wide else []))
     console.print(table)
     for row in rows:
         if row["limits"]:
             console.print(f"[yellow]*[/] {row['name']}: {row['limits']}")
+    if not any(row["line_ms"] for row in rows):
+        console.print(
+            "How fast they would be here is told once `mellum-lsp doctor` has measured this machine."
+        )
+    else:
+        console.print(f"~ is predicted; ✗ misses the {TARGET_MS} ms that a line may take while typing.")
     console.print(
         "Fetch one with `mellum-lsp models pull NAME` (or OWNER/REPOSITORY of the hub).\n"
         "Any GGUF that you have can be served by its path: --model PATH.gguf"
@@ -67,50 +70,46 @@ def show(name: str, as_json: bool) -> None:
 
     Example: mellum-lsp models show nano-135m
     """
-    model, stored = find(name), pulled(name.lower())
-    if model:
-        row = _document(model, measure_hardware())
-    elif stored:
-        row = _stored(name.lower(), stored)
-    else:
-        known = ", ".join([*(entry.name for entry in catalog()), *all_pulled()])
-        raise click.BadParameter(f"there is no model called {name!r}; there are {known}", param_hint="NAME")
+    rows = {row["name"]: row for row in _rows(measure_hardware())}
+    row = rows.get(name.lower())
+    if row is None:
+        raise click.BadParameter(
+            f"there is no model called {name!r}; there are {', '.join(rows)}", param_hint="NAME"
+        )
     if as_json:
         print_json(row)
         return
+    width = max(map(len, row))
     for field, value in row.items():
         if value not in (None, ""):
-            click.echo(f"{field:15} {value}")
+            click.echo(f"{field:{width}}  {value}")
 
 
-def _document(model: CatalogModel, hardware: Hardware) -> dict[str, Any]:
-    """What there is to say of a model here; ``fits`` is None where its memory need is not known."""
-    file = embedded_model_path() if model.embedded else pulled(model.name)
-    here = file if file and file.is_file() else None
-    size = here.stat().st_size if here else None if model.size_gb is None else int(model.size_gb * 1e9)
-    need = (
-        memory_needed(size, model.kv_bytes_per_token, min(PROMPT_CONTEXT_TOKENS, model.context_tokens))
-        if size and model.kv_bytes_per_token
-        else None
-    )
+def _rows(hardware: Hardware) -> list[dict[str, Any]]:
+    """What there is to say of each model here, of the catalogue's in its order."""
+    known = candidates(hardware, kept_speed(), TARGET_MS)
+    told = {one.name: one for one in known if not one.quantise}
+    rows = [{**_of_catalog(model), **_here(told[model.name], hardware)} for model in catalog()]
+    stored = {name: path for name, path in all_pulled().items() if find(name) is None}
+    return rows + [{**_of_file(name, path), **_here(told[name], hardware)} for name, path in stored.items()]
+
+
+def _of_catalog(model: CatalogModel) -> dict[str, Any]:
     return {
         "name": model.name,
         "title": model.title,
-        "path": here,
         "repository": model.repository,
         "dialect": model.dialect,
         "licence": model.licence,
         "limits": model.limits,
         "context_tokens": model.context_tokens,
         "parameters_billion": model.parameters_billion,
-        "size_gb": None if size is None else round(size / 1e9, 2),
-        "memory_gb": None if need is None else round(need / 1e9, 2),
-        "fits": None if need is None else need <= hardware.memory_bytes,
+        "quantisation": model.quantisation,
     }
 
 
-def _stored(name: str, path: Path) -> dict[str, Any]:
-    """The same of a model that is only in the store: fetched by its repository, or quantised here."""
+def _of_file(name: str, path: Path) -> dict[str, Any]:
+    """A model that is only in the store: fetched by its repository, or quantised here."""
     from mellum_lsp.engine.gguf import read_header
 
     origin = origin_of(name)
@@ -122,17 +121,63 @@ def _stored(name: str, path: Path) -> dict[str, Any]:
     return {
         "name": name,
         "title": came or (f"from {origin.repository}" if origin else "put here by hand"),
-        "path": path,
         "repository": origin.repository if origin else "",
         "dialect": "",
         "licence": "",
         "limits": "",
         "context_tokens": context,
         "parameters_billion": None,
-        "size_gb": round(path.stat().st_size / 1e9, 2),
-        "memory_gb": None,
-        "fits": None,
+        "quantisation": "",
     }
+
+
+def _here(one: Candidate, hardware: Hardware) -> dict[str, Any]:
+    """How the model does on this machine; ``fits`` and ``meets_target`` are None where that is not known."""
+    return {
+        "path": one.path,
+        "size_gb": one.size_gb,
+        "memory_gb": one.memory_gb,
+        "fits": one.fits,
+        "line_ms": None if one.line_ms is None else round(one.line_ms),
+        "prefill_tokens_per_second": None if one.speed is None else round(one.speed.prefill, 1),
+        "decode_tokens_per_second": None if one.speed is None else round(one.speed.decode, 1),
+        "speed_source": one.source,
+        "meets_target": one.verdict(TARGET_MS) if one.speed else None,
+        "why": _why(one, hardware),
+    }
+
+
+def _why(one: Candidate, hardware: Hardware) -> str:
+    """In a sentence, why it can or cannot serve here."""
+    if one.memory_gb is None:
+        memory = "its memory need is not known"
+    else:
+        relation = "does not fit into" if one.fits is False else "fits into"
+        memory = f"it needs {one.memory_gb:.1f} GB, which {relation} {hardware.memory_bytes / 1e9:.1f} GB"
+    if one.line_ms is None:
+        return memory
+    verdicts = {"yes": "fast enough", "close": "perhaps fast enough", "no": "too slow", None: ""}
+    how = "predicted to take" if one.source == "predicted" else "measured to take"
+    return (
+        f"{memory}; a line while typing is {how} {one.line_ms:,.0f} ms, {verdicts[one.verdict(TARGET_MS)]} "
+        f"for {TARGET_MS} ms"
+    )
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    def number(value: float | None) -> str:
+        return "" if value is None else f"{value:.1f}"
+
+    memory = number(row["memory_gb"])
+    line = "" if row["line_ms"] is None else f"~{row['line_ms']:,} ms"
+    return (
+        row["name"],
+        "✓" if row["path"] else "",
+        number(row["size_gb"]),
+        f"[red]{memory} ✗[/]" if row["fits"] is False else memory,
+        f"[red]{line} ✗[/]" if row["meets_target"] == "no" else line,
+        row["licence"] + (" [yellow]*[/]" if row["limits"] else ""),
+    )
 
 
 def _length(metadata: Mapping[str, str]) -> str:

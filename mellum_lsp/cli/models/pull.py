@@ -75,6 +75,26 @@ def _announce(known: CatalogModel | None, remote: RemoteFile) -> None:
     errors.print(f"{remote.repository}: {remote.name}, {remote.size / 1e9:.2f} GB")
     if known and known.limits:
         errors.print(f"[yellow]licence[/] {known.licence}: {known.limits}")
+    if known:
+        _warn_if_slow(known)
+
+
+def _warn_if_slow(known: CatalogModel) -> None:
+    """Before gigabytes come that would not help; silent where this machine was never measured."""
+    from mellum_lsp.cli.models.listing import TARGET_MS
+    from mellum_lsp.diagnosis.prediction import predict_speed, waiting
+    from mellum_lsp.diagnosis.speed import kept_speed
+
+    machine = kept_speed()
+    if machine is None:
+        errors.print("whether it is fast enough for this machine is told by `mellum-lsp doctor`")
+        return
+    speed = predict_speed(known, machine)
+    if speed and (line := waiting(speed, known.context_tokens, TARGET_MS)).verdict(TARGET_MS) == "no":
+        errors.print(
+            f"[yellow]slow here[/] a line while typing is predicted to take {line.typing_ms:,.0f} ms "
+            f"({TARGET_MS} ms are wanted); `mellum-lsp doctor` recommends a model for this machine"
+        )
 
 
 def _check(path: Path) -> None:

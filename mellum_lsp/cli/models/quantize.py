@@ -15,7 +15,9 @@ from mellum_lsp.models.store import Origin, folder_of, record
 
 @click.command()
 @click.argument("name")
-@click.argument("kind", type=click.Choice(list(BITS_PER_WEIGHT), case_sensitive=False), default="Q4_K_M")
+@click.argument(
+    "kind", type=click.Choice(list(BITS_PER_WEIGHT), case_sensitive=False), default="Q4_K_M", metavar="[KIND]"
+)
 @json_option
 def quantize(name: str, kind: str, as_json: bool) -> None:
     """Make a smaller, faster model of NAME (a name or the path of a .gguf): KIND is Q4_K_M if not said.

@@ -33,6 +33,9 @@ class FakeHub:
     redirect: bool = False
     ranges: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+    hosts: list[str] = field(default_factory=list)
+    """What each request took us for: another one where it came to us as to a proxy."""
+    authorizations: list[str] = field(default_factory=list)
 
 
 @contextmanager
@@ -59,16 +62,24 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         hub, path = self.hub, unquote(urlsplit(self.path).path)
         hub.requests.append(path)
+        hub.hosts.append(self.headers.get("Host", ""))
+        hub.authorizations.append(self.headers.get("Authorization", ""))
         if hub.status:
             self._answer(hub.status, b"{}", hub.headers)
-        elif hub.token and self.headers.get("Authorization") != f"Bearer {hub.token}":
+        elif (
+            hub.token
+            and not path.startswith("/cdn/")
+            and self.headers.get("Authorization") != f"Bearer {hub.token}"
+        ):
             self._answer(
                 401, b'{"error": "Invalid username or password."}', {"X-Error-Message": "Unauthorized"}
             )
         elif path.startswith("/api/models/"):
             self._list(path.removeprefix("/api/models/"))
         elif hub.redirect and not path.startswith("/cdn/"):
-            self._answer(302, b"", {"Location": f"{hub.address}/cdn{path}"})
+            # Another host to whoever asks, the same machine in fact.
+            elsewhere = hub.address.replace("127.0.0.1", "localhost")
+            self._answer(302, b"", {"Location": f"{elsewhere}/cdn{path}"})
         else:
             self._transfer(path.removeprefix("/cdn").removeprefix("/").replace(f"/resolve/{COMMIT}", ""))
 

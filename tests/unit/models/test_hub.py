@@ -80,6 +80,19 @@ def test_redirects_are_followed(hub: FakeHub, tmp_path: Path) -> None:
     assert hub.requests[-1].startswith("/cdn/")
 
 
+def test_another_host_never_sees_the_token(
+    hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hubs send large files from elsewhere; whoever that is has no business with the user's token."""
+    hub.redirect, hub.token = True, "hf_right"
+    monkeypatch.setenv("HF_TOKEN", "hf_right")
+    assert fetch(hub, tmp_path).read_bytes() == MODEL
+    elsewhere = [
+        token for path, token in zip(hub.requests, hub.authorizations, strict=True) if "/cdn/" in path
+    ]
+    assert elsewhere == [""]
+
+
 def test_a_transfer_that_broke_off_goes_on_where_it_was(hub: FakeHub, tmp_path: Path) -> None:
     hub.break_after = [30_000]
     assert fetch(hub, tmp_path).read_bytes() == MODEL
@@ -201,6 +214,27 @@ def test_what_is_no_model_is_said_to_be_none(hub: FakeHub) -> None:
     assert done.returncode == 1
     assert "is not a model that can be served" in done.stderr
     assert all_pulled() == {}
+
+
+def test_a_proxy_is_used(hub: FakeHub) -> None:
+    """The hub's own name leads nowhere from here: only the proxy knows it."""
+    done = pull(hub, "someone/Other", HF_ENDPOINT="http://hub.invalid", HTTP_PROXY=hub.address, NO_PROXY="")
+    assert "no repository someone/Other" in done.stderr
+    assert hub.hosts == ["hub.invalid"]
+
+
+def test_a_mirror_is_used_and_named_where_it_fails(hub: FakeHub) -> None:
+    hub.status = 404
+    assert pull(hub, REPOSITORY).returncode == 1
+    assert hub.requests == [f"/api/models/{REPOSITORY}"]
+    done = pull(hub, REPOSITORY, HF_ENDPOINT="http://127.0.0.1:9")
+    assert "http://127.0.0.1:9 cannot be reached" in done.stderr and "HF_ENDPOINT" in done.stderr
+
+
+def test_a_wrong_token_is_told_by_the_command(hub: FakeHub) -> None:
+    hub.token = "hf_right"
+    done = pull(hub, REPOSITORY, HF_TOKEN="hf_wrong")
+    assert done.returncode == 1 and "HF_TOKEN" in done.stderr
 
 
 def test_offline_mode_is_clear(hub: FakeHub) -> None:
