@@ -19,6 +19,7 @@ from mellum_lsp.cli.output import Failure, json_option, print_json
 
 if TYPE_CHECKING:
     from mellum_lsp.conformance.checks import Check, Outcome
+    from mellum_lsp.conformance.editors import Finding
     from mellum_lsp.conformance.recordings import Session
     from mellum_lsp.conformance.replay import Report
 
@@ -206,3 +207,42 @@ def _outcome_document(outcome: Outcome) -> dict[str, str]:
         "result": outcome.result,
         "message": outcome.message,
     }
+
+
+@protocol.command()
+@click.argument("recording", type=_RECORDING)
+@click.option("--session", "session_id", help="Of a recording that holds several; without it, the last.")
+@json_option
+def editor(recording: Path, session_id: str | None, as_json: bool) -> None:
+    """Tell how the editor of RECORDING keeps the promises of the protocol.
+
+    Record it while you accept, take in parts, dismiss, type through, undo and save:
+    mellum-lsp serve --model scripted:FILE --record RECORDING. Exit code 1 where a promise was broken.
+
+    Example: mellum-lsp protocol editor session.jsonl
+    """
+    from mellum_lsp.conformance.editors import judge
+
+    session = _session(recording, session_id)
+    findings = judge(session, recording.stat().st_mtime)
+    failed = any(finding.result == "failed" for finding in findings)
+    if as_json:
+        print_json(
+            {"client": session.client, "session": session.id, "passed": not failed, "findings": findings}
+        )
+    else:
+        click.secho(session.client, bold=True)
+        for finding in findings:
+            _print_finding(finding)
+    raise SystemExit(1 if failed else 0)
+
+
+def _print_finding(finding: Finding) -> None:
+    sign, colour = {"passed": ("✓", "green"), "failed": ("✗", "red"), "not seen": ("–", "yellow")}[
+        finding.result
+    ]
+    seen = f" ({finding.seen} times)" if finding.seen else " (not seen)"
+    optional = ", optional" if finding.optional and not finding.seen else ""
+    click.echo(f"{click.style(sign, fg=colour)} {finding.name}: {finding.title}{seen}{optional}")
+    if finding.message:
+        click.secho(f"    {finding.message}", fg=colour)
