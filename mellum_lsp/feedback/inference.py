@@ -81,6 +81,11 @@ class Watch:
         self._announced = 0
         """So many are taken by the client, as it says itself, not typed."""
 
+    @property
+    def inserted(self) -> int:
+        """Characters of the ghost that stand in the document and were not typed."""
+        return self._taken - self._typed
+
     def offer(self, ghost: Ghost, now: float) -> tuple[str, list[Inferred]]:
         """``ghost`` is shown from now on.
 

@@ -48,10 +48,14 @@ class _Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """An item as the client has it; the rest of a ghost into which somebody types is the same suggestion."""
+    """An item as the client has it; the rest of a ghost into which somebody types is the same suggestion.
+
+    ``inserted`` characters of that were taken before this item was given.
+    """
 
     text: str
     suggestion: _Suggestion
+    inserted: int = 0
 
 
 class Feedback:
@@ -85,7 +89,8 @@ class Feedback:
             suggestion = known or _Suggestion(
                 item.id, uri, language, offset, outcome, item.confidence, item.form
             )
-            self._given[item.id] = _Given(item.text, suggestion)
+            inserted = self._watches[uri].inserted if known else 0
+            self._given[item.id] = _Given(item.text, suggestion, inserted)
         while len(self._given) > REMEMBERED:
             self._given.popitem(last=False)
 
@@ -132,11 +137,12 @@ class Feedback:
         text = given.text
         if length is not None:
             text = text[: characters_in(text, max(length, 0), Encoding.UTF16)]
-        self._note(kind, given.suggestion, text)
+        taken = kind in (Kind.ACCEPTED, Kind.PARTIALLY_ACCEPTED)
+        self._note(kind, given.suggestion, text, given.inserted if taken else 0)
         if kind is Kind.DISMISSED:
             self.on_dismissed(item_id)
         watch = self._watches.get(given.suggestion.uri)
-        if watch and kind in (Kind.ACCEPTED, Kind.PARTIALLY_ACCEPTED):
+        if watch and taken:
             watch.announce(given.suggestion.id, len(given.text) - len(text))
 
     # ---- what is kept
@@ -157,13 +163,13 @@ class Feedback:
             if kind is Kind.DISMISSED:
                 self.on_dismissed(item_id)
 
-    def _note(self, kind: Kind, suggestion: _Suggestion, text: str) -> None:
-        """Record the event, once for what can happen only once."""
+    def _note(self, kind: Kind, suggestion: _Suggestion, text: str, inserted: int = 0) -> None:
+        """Record the event, once for what can happen once; ``inserted`` characters came before ``text``."""
         if kind in _ONCE and kind in suggestion.happened:
             return
         suggestion.happened.add(kind)
         log.info("%s: %s", kind.value, suggestion.id)
-        self._keep(self._event(kind, suggestion, len(text), text.count("\n") + 1))
+        self._keep(self._event(kind, suggestion, inserted + len(text), text.count("\n") + 1))
         if kind is Kind.ACCEPTED:
             for seconds, looked_at in _LOOKED_AT_AGAIN:
                 self.later(seconds, partial(self._look_again, suggestion, text, looked_at))

@@ -38,6 +38,26 @@ class TestTold:
         event = lab.events[0]
         assert (event.language, event.lines, event.probability) == ("python", 2, 0.9)
 
+    async def test_parts_of_one_suggestion_add_up_whatever_is_typed_between_them(
+        self, client: LspClient, lab: Lab
+    ) -> None:
+        """Every answer gives the rest a new id; the client tells of that, before it sends the change."""
+        caret, rest = client.open(URI, "x = $0\n"), "f(values, 1)"
+        for number, (taken, typed) in enumerate([("f", ""), ("(", ""), ("values", ", "), ("1)", "")]):
+            lab.completer.item = Item(f"id-{number}", rest)
+            await client.inline(URI, caret)
+            whole = taken == rest
+            command = "mellum.accepted" if whole else "mellum.partiallyAccepted"
+            arguments = [f"id-{number}"] if whole else [f"id-{number}", len(taken)]
+            await client.request("workspace/executeCommand", {"command": command, "arguments": arguments})
+            caret = await insert(client, caret, taken)
+            for key in typed:
+                caret = await insert(client, caret, key)
+            rest = rest[len(taken + typed) :]
+        partial = [(Kind.PARTIALLY_ACCEPTED, "id-0", characters) for characters in (1, 2, 8)]
+        end = [(Kind.ACCEPTED, "id-0", 10), (Kind.SHOWN, "id-0", 12), (Kind.TYPED_THROUGH, "id-0", 2)]
+        assert told(lab) == [*partial, *end], "ten characters were taken and two were typed"
+
     async def test_what_was_never_suggested_is_not_recorded(self, client: LspClient, lab: Lab) -> None:
         accepted = {"command": "mellum.accepted", "arguments": ["password = 'hunter2'"]}
         assert await client.request("workspace/executeCommand", accepted) is None
