@@ -60,7 +60,6 @@ local function part(choose)
     return M.all()
   end
   feedback.partially_accepted(shown, shown.text:sub(1, #shown.text - #rest + #chosen))
-  shown.taken = true
   edit(function()
     insert(chosen, 0)
     ghost.redraw(api.nvim_get_current_buf())

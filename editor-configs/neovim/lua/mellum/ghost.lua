@@ -65,26 +65,15 @@ function M.redraw(buffer)
   local count = ghost.asked_for_all and ("%d/%d"):format(ghost.index, #ghost.suggestions)
   draw.show(rest, shown.after:sub(1, shown.replaced), count or nil)
   if not shown.drawn_at then
-    shown.drawn_at = vim.uv.now()
+    local now = vim.uv.now()
+    shown.drawn_at = now
     vim.defer_fn(function()
-      if api.nvim_get_current_buf() == buffer and M.visible() == shown then
-        feedback.shown(shown)
+      local still = api.nvim_get_current_buf() == buffer and M.visible()
+      if still and still.drawn_at == now then
+        feedback.shown(still)
       end
     end, feedback.seen_ms)
   end
-end
-
---- `new` as the rest of `shown`: the same suggestion, looked at since then. One of which a part was taken goes
---- on under its first name, so that what was taken adds up.
----@param shown mellum.Suggestion
----@param new mellum.Suggestion
----@return mellum.Suggestion
-local function continued(shown, new)
-  if shown.taken then
-    return shown
-  end
-  new.drawn_at, new.told_shown, new.entered = shown.drawn_at, shown.told_shown, shown.entered
-  return new
 end
 
 --- The server's answer: only what still follows is kept.
@@ -100,8 +89,10 @@ local function answer(buffer, suggestions)
   for _, new in ipairs(suggestions) do
     local new_rest = suggestion.rest(new, place)
     if shown and new_rest == rest then
-      table.insert(ghost.suggestions, continued(shown, new))
-    elseif new_rest then
+      -- The same suggestion, under a new name: it has been looked at since it was drawn first.
+      new.drawn_at, new.told_shown, new.entered = shown.drawn_at, shown.told_shown, shown.entered
+    end
+    if new_rest then
       table.insert(ghost.suggestions, new)
     end
   end

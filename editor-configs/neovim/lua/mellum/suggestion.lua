@@ -26,7 +26,6 @@ local M = {}
 ---@field client_id integer
 ---@field told_shown? boolean
 ---@field drawn_at? integer Milliseconds of `vim.uv.now()`.
----@field taken? boolean Whether a part of it was accepted.
 ---@field entered? boolean Whether a part of it was accepted or typed.
 
 --- Where the caret is.
