@@ -15,7 +15,7 @@ import hashlib
 import random
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from itertools import cycle
@@ -89,28 +89,33 @@ def place_of(project: Project, hole: Hole) -> Place:
     return Place(hole, caret, text[hole.start : hole.end])
 
 
-def choose_holes(project: Project, count: int, seed: int = 0) -> list[Hole]:
+def choose_holes(
+    project: Project, count: int, seed: int = 0, within: Collection[str] | None = None
+) -> list[Hole]:
     """The first ``count`` of the project's holes; half of them cross-file, as far as there are such.
+
+    ``within`` names the files that they may be in, by default any.
 
     More holes of the same project and seed begin with the same ones. Raises `NoHoles` where there are none.
     """
     found: list[Hole] = []
-    for hole in all_holes(project, seed):
+    for hole in all_holes(project, seed, within):
         if len(found) >= count:
             break
         found.append(hole)
     if not found:
         raise NoHoles(
-            f"no place for a hole was found in the {len(project.files)} indexed files of {project.root}.\n"
+            f"no place for a hole was found in {len(project.files if within is None else within)} of the "
+            f"indexed files of {project.root}.\n"
             "hint: name a folder with source code that is neither ignored nor all tests."
         )
     return found
 
 
-def all_holes(project: Project, seed: int) -> Iterator[Hole]:
+def all_holes(project: Project, seed: int, within: Collection[str] | None = None) -> Iterator[Hole]:
     """Endless in principle; ends where the project offers no more."""
     rng = random.Random(f"holes {seed}")
-    chooser = _Chooser(project)
+    chooser = _Chooser(project, within)
     used: set[tuple[str, int]] = set()
     per_file: dict[str, int] = defaultdict(int)
     vain = 0
@@ -136,9 +141,9 @@ def all_holes(project: Project, seed: int) -> Iterator[Hole]:
 class _Chooser:
     """Draws single holes from a project's code."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, within: Collection[str] | None) -> None:
         self._project = project
-        self._paths = code_files(project.files)
+        self._paths = [path for path in code_files(project.files) if within is None or path in within]
         self._weights = [len(project.files[path]) ** 0.5 for path in self._paths]
         self._defined = _defined_by_file(project.files)
         self._files_defining: dict[str, int] = defaultdict(int)

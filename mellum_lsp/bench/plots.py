@@ -94,6 +94,23 @@ def load_curve(levels: Sequence[Level], target_ms: float) -> Any:
     return figure
 
 
+def waiting_curves(milliseconds: Mapping[str, Sequence[float]], target_ms: float) -> Any:
+    """The share of answers that had come, over the time since their request, on a logarithmic scale."""
+    figure, axes = _figure()
+    for name, values in milliseconds.items():
+        ordered = sorted(max(value, 0.1) for value in values)
+        shares = [100 * (rank + 1) / len(ordered) for rank in range(len(ordered))]
+        axes.step(ordered, shares, where="post", label=f"{name} ({len(ordered)})")
+    axes.axvline(target_ms, color="#999", lw=1, ls="--", label=f"{target_ms:.0f} ms")
+    axes.set_xscale("log")
+    axes.set_xlabel("milliseconds from request to answer")
+    axes.set_ylabel("answers with something to show, %")
+    axes.set_ylim(0, 101)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    return figure
+
+
 def weeks(by_week: Mapping[str, Metrics]) -> Any:
     """Bars of what was shown in each week, and over them the share that was accepted."""
     figure, axes = _figure()

@@ -41,8 +41,8 @@ def document(summary: Summary) -> dict[str, Any]:
             {
                 **_variant(one),
                 "group": one.group,
-                **{name: _estimate(value) for name, value in one.values.items()},
-                "supplied": _estimate(one.supplied),
+                **{name: estimate(value) for name, value in one.values.items()},
+                "supplied": estimate(one.supplied),
                 "milliseconds": one.milliseconds,
             }
             for one in summary.figures
@@ -52,8 +52,8 @@ def document(summary: Summary) -> dict[str, Any]:
                 **_variant(one),
                 "against": {"model": one.against.model, "context": one.against.context},
                 "group": one.group,
-                "chrf_ratio": _estimate(one.chrf),
-                "exact_difference": _estimate(one.exact),
+                "chrf_ratio": estimate(one.chrf),
+                "exact_difference": estimate(one.exact),
             }
             for one in summary.differences
         ],
@@ -64,7 +64,7 @@ def document(summary: Summary) -> dict[str, Any]:
                 "default": _at_gate(one.default),
                 "curve": [_at_gate(point) for point in one.curve],
                 "calibration": [
-                    {"predicted": bin_.predicted, "observed": _estimate(bin_.observed)}
+                    {"predicted": bin_.predicted, "observed": estimate(bin_.observed)}
                     for bin_ in one.calibration
                 ],
             }
@@ -182,13 +182,13 @@ def _variant(one: Figures | Difference | Gates) -> dict[str, Any]:
     return msgspec.structs.asdict(one.variant)
 
 
-def _estimate(estimate: Estimate) -> dict[str, float]:
-    return {name: round(value, 4) for name, value in estimate._asdict().items()}
+def estimate(value: Estimate) -> dict[str, float]:
+    return {name: round(part, 4) for name, part in value._asdict().items()}
 
 
 def _at_gate(point: AtGate) -> dict[str, Any]:
     return {
-        name: _estimate(Estimate(*value)) if isinstance(value, tuple) else value
+        name: estimate(Estimate(*value)) if isinstance(value, tuple) else value
         for name, value in asdict(point).items()
     }
 

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 RESAMPLES = 2000
+_PERCENTILE_RESAMPLES = 500
 CONFIDENCE = 0.95
 SEED = 7
 _Z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
@@ -73,6 +74,46 @@ def ratio_of_means(values: Values, others: Values) -> Estimate:
     means = _resampled(np.stack([first, second], axis=1))
     means = means[means[:, 1] != 0]
     return _estimate(float(first.mean() / second.mean()) - 1, means[:, 0] / means[:, 1] - 1, len(first))
+
+
+def ratio_of_sums(parts: Values, wholes: Values, scale: float = 1.0) -> Estimate:
+    """``scale`` times the sum of ``parts`` over that of ``wholes``; zeros where there are none."""
+    first, second = _pairs(parts, wholes)
+    if not second.sum():
+        return Estimate(0.0, 0.0, 0.0, len(first))
+    means = _resampled(np.stack([first, second], axis=1))
+    means = means[means[:, 1] != 0]
+    return _estimate(scale * float(first.sum() / second.sum()), scale * means[:, 0] / means[:, 1], len(first))
+
+
+def difference_of_ratios(
+    one: tuple[Values, Values], other: tuple[Values, Values], scale: float = 1.0
+) -> Estimate:
+    """How much more the one ratio of sums is than the other; all of their values belong together."""
+    columns = np.stack([np.asarray(values, np.float64) for values in (*one, *other)], axis=1)
+    sums = columns.sum(axis=0)
+    if not len(columns) or not sums[1] or not sums[3]:
+        return Estimate(0.0, 0.0, 0.0, len(columns))
+    means = _resampled(columns)
+    means = means[(means[:, 1] != 0) & (means[:, 3] != 0)]
+    return _estimate(
+        scale * float(sums[0] / sums[1] - sums[2] / sums[3]),
+        scale * (means[:, 0] / means[:, 1] - means[:, 2] / means[:, 3]),
+        len(columns),
+    )
+
+
+def percentile(values: Values, per_cent: float) -> Estimate:
+    """The percentile; zeros where there are no values."""
+    numbers = np.asarray(values, np.float64)
+    if not len(numbers):
+        return Estimate(0.0, 0.0, 0.0, 0)
+    random = np.random.default_rng(SEED)
+    drawn = [
+        np.percentile(numbers[random.integers(0, len(numbers), len(numbers))], per_cent)
+        for _ in range(_PERCENTILE_RESAMPLES)
+    ]
+    return _estimate(float(np.percentile(numbers, per_cent)), np.asarray(drawn), len(numbers))
 
 
 def _pairs(values: Values, others: Values) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

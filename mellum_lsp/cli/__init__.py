@@ -14,6 +14,7 @@ import click
 from mellum_lsp import __version__
 from mellum_lsp.cli.bench import bench
 from mellum_lsp.cli.bench_load import load
+from mellum_lsp.cli.bench_replay import replay
 from mellum_lsp.cli.complete import complete
 from mellum_lsp.cli.demo import demo
 from mellum_lsp.cli.doctor import doctor
@@ -37,7 +38,8 @@ for command in (serve, complete, index, models, doctor, stats, demo, bench, prot
     cli.add_command(command)
 
 
-bench.add_command(load)
+for measurement in (load, replay):
+    bench.add_command(measurement)
 
 
 def main() -> None:
