@@ -17,6 +17,9 @@ OpenNeovim = Callable[..., Neovim]
 READ_SECONDS = 0.9
 """Longer than somebody must look at a ghost for typing something else to mean a refusal."""
 
+NOTICED_SECONDS = 0.3
+"""Longer than Neovim keeps a change back from the server."""
+
 
 def record(nvim: Neovim, expected: list[tuple[str, int]]) -> None:
     """Wait until these events are recorded, and nothing else is."""
@@ -105,6 +108,7 @@ def test_an_accepted_ghost_that_is_undone_is_offered_again(open_neovim: OpenNeov
     nvim.wait_for_ghost()
     nvim.keys("<Tab>")
     nvim.wait_for(lambda: nvim.lines == ["x = compute()"], "the accepted text")
+    time.sleep(NOTICED_SECONDS)
     nvim.keys("<Esc>u")
     assert nvim.lines == ["x = "]
     nvim.text("A")
