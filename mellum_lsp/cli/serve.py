@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mellum_lsp.cli.output import Failure, reported_failures
+from mellum_lsp.cli.output import Failure, lora_option, reported_failures
 
 
 def _address(value: str | None, option: str) -> tuple[str, int] | None:
@@ -23,13 +23,16 @@ def _address(value: str | None, option: str) -> tuple[str, int] | None:
 @click.option("--tcp", metavar="HOST:PORT", help="Listen on a TCP address.")
 @click.option("--ws", metavar="HOST:PORT", help="Listen on a WebSocket address.")
 @click.option("--model", help="A catalogue name, a path to a .gguf, or scripted:FILE.")
+@lora_option
 @click.option(
     "--record",
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Append every message to FILE, source text included, for `mellum-lsp protocol replay`.",
 )
-def serve(stdio: bool, tcp: str | None, ws: str | None, model: str | None, record: Path | None) -> None:
+def serve(
+    stdio: bool, tcp: str | None, ws: str | None, model: str | None, lora: str | None, record: Path | None
+) -> None:
     """Serve completions to an editor over the Language Server Protocol.
 
     Example: mellum-lsp serve
@@ -45,7 +48,7 @@ def serve(stdio: bool, tcp: str | None, ws: str | None, model: str | None, recor
         transport = WebSocket(*address)
     with reported_failures():
         try:
-            code = run(transport, model, record)
+            code = run(transport, model, record, lora)
         except OSError as error:
             if record and error.filename == str(record):
                 raise Failure(f"cannot record: {error}", "choose another file") from error

@@ -27,11 +27,12 @@ PATIENCE_SECONDS = 3.0
 
 
 class Configuration:
-    """The settings of one session and their sources."""
+    """The settings of one session and their sources; those of ``command_line`` outweigh all others."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, command_line: Mapping[str, Any]) -> None:
         self.settings: Settings | None = None
         self._session = session
+        self._command_line = command_line
         self._options: Any = None
         self._initialized = asyncio.Event()
         self._applying = asyncio.Lock()
@@ -58,7 +59,7 @@ class Configuration:
         """Find out the settings and serve with them."""
         client = self._session.client
         answer = await self._ask() if client.has_configuration and self._initialized.is_set() else pushed
-        settings, problems = read_settings(overlay(self._options, answer))
+        settings, problems = read_settings(overlay(overlay(self._options, answer), self._command_line))
         for problem in problems:
             if problem not in self._told:
                 self._told.add(problem)

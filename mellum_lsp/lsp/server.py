@@ -35,9 +35,11 @@ class Server(LanguageServer):
 
     protocol: Protocol
 
-    def __init__(self, build: Build, model: str | None, record: Record, read_events: ReadEvents) -> None:
+    def __init__(
+        self, build: Build, model: str | None, record: Record, read_events: ReadEvents, lora: str | None
+    ) -> None:
         super().__init__("mellum-lsp", __version__, protocol_cls=Protocol, converter_factory=make_converter)
-        self.session = Session(self, build, model, record, read_events)
+        self.session = Session(self, build, model, record, read_events, lora)
         self.protocol.methods = methods(self.session)
         self.protocol.on_exit = self._exit
         self._exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -70,22 +72,27 @@ def create_server(
     model: str | None = None,
     record: Record = lambda event: None,
     read_events: ReadEvents = list,
+    lora: str | None = None,
 ) -> Server:
     """The server of one client, on the running loop.
 
     ``send`` takes the bodies of messages to the client, ``record`` what became of suggestions; neither may
-    block. ``read_events`` gives what was recorded so far and may.
+    block. ``read_events`` gives what was recorded so far and may. ``model`` and ``lora`` outweigh
+    the settings.
     """
-    server = Server(build, model, record, read_events)
+    server = Server(build, model, record, read_events, lora)
     server.protocol.send = send
     return server
 
 
-def run(transport: Transport, model: str | None = None, record: Path | None = None) -> int:
+def run(
+    transport: Transport, model: str | None = None, record: Path | None = None, lora: str | None = None
+) -> int:
     """Serve until the session is over; the process's exit code.
 
-    ``model`` is a name, a path to a ``.gguf`` or ``scripted:FILE``. Every message is written to the file
-    ``record``. Raises `OSError` where an address cannot be listened on or that file not be written.
+    ``model`` is a name, a path to a ``.gguf`` or ``scripted:FILE``, ``lora`` the path of an adapter or
+    ``none``. Every message is written to the file ``record``. Raises `OSError` where an address cannot be
+    listened on or that file not be written.
     """
     recorder = Recorder(record, model) if record else None
     with logs.set_up(quiet=isinstance(transport, Stdio)):
@@ -93,11 +100,11 @@ def run(transport: Transport, model: str | None = None, record: Path | None = No
         if recorder:
             log.warning("every message, source text included, is recorded in %s", record)
         with contextlib.suppress(KeyboardInterrupt):
-            return asyncio.run(_serve(transport, model, recorder))
+            return asyncio.run(_serve(transport, model, lora, recorder))
         return 1
 
 
-async def _serve(transport: Transport, model: str | None, recorder: Recorder | None) -> int:
+async def _serve(transport: Transport, model: str | None, lora: str | None, recorder: Recorder | None) -> int:
     stop = asyncio.Event()
     with contextlib.suppress(NotImplementedError):  # Windows
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -105,7 +112,7 @@ async def _serve(transport: Transport, model: str | None, recorder: Recorder | N
     store = FeedbackStore()
 
     def connect(send: Callable[[bytes], None]) -> Server:
-        return create_server(send, model=model, record=store.record, read_events=store.read)
+        return create_server(send, model=model, lora=lora, record=store.record, read_events=store.read)
 
     try:
         return await serve(transport, recorder.recorded(connect) if recorder else connect, stop)

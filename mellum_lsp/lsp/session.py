@@ -54,6 +54,7 @@ class Session:
         model: str | None,
         record: Record,
         read_events: ReadEvents = list,
+        lora: str | None = None,
     ) -> None:
         self.server = server
         self.client = Client()
@@ -61,7 +62,7 @@ class Session:
         self.documents = Documents()
         self.notebooks = Notebooks(self.documents)
         self.background = Background()
-        self.configuration = Configuration(self)
+        self.configuration = Configuration(self, {"lora": lora} if lora else {})
         self.executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="lsp")
         self.exclusions = Exclusions(self.executor, self.background)
         self.index_feed = IndexFeed()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from lsp_client import LspClient
 from mellum_lsp.engine.fingerprint import fingerprint
 from mellum_lsp.lsp import adapters
 from mellum_lsp.lsp.adapters import adapter_for
+from mellum_lsp.lsp.server import create_server
 from mellum_lsp.lsp.settings import Settings
 from mellum_lsp.models.adapters import AdapterRecord, activate, deactivate
 
@@ -85,3 +87,19 @@ async def test_another_adapter_in_the_settings_is_another_engine(fresh: LspClien
     fresh.notify("workspace/didChangeConfiguration", {"settings": {"mellum": {"lora": "/models/a.gguf"}}})
     await fresh.until(lambda: len(lab.builds) == 2)
     assert lab.builds[1][0].lora == "/models/a.gguf"
+
+
+async def test_the_command_line_outweighs_the_settings(lab: Lab) -> None:
+    inbox: list[bytes] = []
+    client = LspClient(inbox.append)
+    loop = asyncio.get_running_loop()
+    server = create_server(
+        lambda body: loop.call_soon(client.receive, body), build=lab.build, lora="/models/mine.gguf"
+    )
+    client.send_body = lambda body: loop.call_soon(server.receive, body)
+    client.server = server
+    client.options = {"lora": "/models/of-the-settings.gguf", "maxLines": 5}
+    await client.initialize()
+    await client.until_ready()
+    await server.close()
+    assert [(settings.lora, settings.max_lines) for settings, *_ in lab.builds] == [("/models/mine.gguf", 5)]
