@@ -18,7 +18,7 @@ from trl import DPOConfig, DPOTrainer
 from training import checkpoints
 from training.checkpoints import Progress
 from training.fim import open_tokeniser
-from training.preferences import read_pairs
+from training.pairs import read_pairs
 from training.recipe import Recipe, Run
 from training.tokens import END_OF_TEXT
 
@@ -35,7 +35,7 @@ def train(recipe: Recipe, run: Run, device: str = "cpu") -> Progress | None:
     settings = recipe.preferences
     if not settings.shards:
         return None
-    pairs = read_pairs(run)
+    pairs = read_pairs(run.root / "preferences")
     if not pairs:
         raise FileNotFoundError(f"no pairs in {run.root / 'preferences'}; run the stage preferences first")
     part = run.preferred

@@ -8,17 +8,16 @@ ids of prompt, chosen and rejected, and why.
 
 from __future__ import annotations
 
-import json
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 
 from mellum_lsp.workspace.languages import find_language
 from training import checkpoints, fim
 from training.corpus import read_documents
+from training.pairs import Pair, write_pairs
 from training.progress import bar
 from training.recipe import Preferences, Recipe, Run
 from training.rewards import Judged, judge
@@ -29,16 +28,6 @@ from training.tokens import Tokeniser
 _LONG_LINES = 4
 _STUBS = {"python": "raise NotImplementedError", "rust": "todo!()", "kotlin": 'TODO("later")'}
 _OTHER_STUB = "// TODO"
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two answers to one prompt; an answer ends with the end of text, or does not and so goes on."""
-
-    prompt: list[int]
-    chosen: list[int]
-    rejected: list[int]
-    reason: str
 
 
 def build(recipe: Recipe, run: Run, device: str = "cpu") -> None:
@@ -59,8 +48,7 @@ def build(recipe: Recipe, run: Run, device: str = "cpu") -> None:
         torch.manual_seed(rng.randrange(1 << 30))
         holes = fim.take(fim.examples(recipe.fim, documents, tokeniser, rng), settings.holes_per_shard)
         pairs = list(pairs_of(settings, model, tokeniser, holes, rng))
-        text = "".join(json.dumps(vars(pair)) + "\n" for pair in pairs)
-        path.write_text(text, encoding="utf-8")
+        write_pairs(path, pairs)
         print(f"preferences: shard {shard}: {dict(Counter(pair.reason for pair in pairs))}", flush=True)
 
 
@@ -132,11 +120,3 @@ def first_statements(hole: fim.Rendered) -> str:
     ends = [u.end for u in source.statements if at.start < u.end < at.end]
     short = [end for end in ends if source.text.count("\n", at.start, end) < _LONG_LINES - 1]
     return source.text[at.start : max(short)] if short else ""
-
-
-def read_pairs(run: Run) -> list[Pair]:
-    return [
-        Pair(**json.loads(line))
-        for path in sorted((run.root / "preferences").glob("*.jsonl"))
-        for line in path.read_text(encoding="utf-8").splitlines()
-    ]

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mellum_lsp.cli.output import Failure, json_option, print_json
+from mellum_lsp.cli.preferences import clear_preferences, export_preferences
 
 if TYPE_CHECKING:
     from mellum_lsp.feedback.events import Event
@@ -76,6 +77,10 @@ def clear(as_json: bool) -> None:
         print_json({"forgotten_events": forgotten})
     else:
         click.echo(f"{forgotten} events are forgotten")
+
+
+for command in (export_preferences, clear_preferences):
+    stats.add_command(command)
 
 
 def _events(days: int | None) -> list[Event]:

@@ -28,7 +28,7 @@ from mellum_lsp.completion.recall import recall
 from mellum_lsp.completion.refusal import refuse, refuse_place
 from mellum_lsp.completion.rejections import Rejections
 from mellum_lsp.completion.settings import CompletionSettings
-from mellum_lsp.domain import Caret, Trigger
+from mellum_lsp.domain import Caret, Prompt, Trigger
 from mellum_lsp.engine.interface import Engine, EngineError
 from mellum_lsp.retrieval.interface import ContextSource
 
@@ -101,6 +101,11 @@ class Completer:
             await self._planner.warm(caret)
         except EngineError as error:
             self._loading.failed(error)
+
+    def prompt_at(self, caret: Caret) -> Prompt:
+        """The prompt of the plan that holds at ``caret``, of which an answer there came; () without one."""
+        planned = self._planner.current(caret)
+        return planned.plan.render(caret) if planned else ()
 
     def dismissed(self, item_id: str) -> None:
         """The user does not want this item: it is not offered again at its place for a while."""

@@ -52,7 +52,11 @@ class Answers:
             self._session.feedback.nothing_offered(caret.document)
             return []
         feedback = self._session.feedback
-        feedback.offered(caret.document, caret.language, outcome, _ghost(caret, place, *kept[0]))
+        ghost = _ghost(caret, place, *kept[0])
+        feedback.offered(caret.document, caret.language, outcome, ghost)
+        if ghost and self._session.preferences.enabled:
+            prompt = (await self._session.backend()).completer.prompt_at(wanted)
+            self._session.preferences.offered(caret.document, caret.language, outcome.model, prompt, ghost)
         feedback.changed(caret.document, document.text)  # what was typed while the answer was made
         return kept
 

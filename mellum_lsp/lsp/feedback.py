@@ -61,13 +61,15 @@ class _Given:
 class Feedback:
     """One session's suggestions. ``record`` keeps events and must not block.
 
-    ``on_dismissed`` hears the id of an item that the user does not want. ``text_of`` gives the text of an
+    ``on_dismissed`` hears the id of an item that the user does not want, ``on_noted`` of everything that is
+    recorded of a suggestion. ``text_of`` gives the text of an
     open document, None where it is closed; ``later`` calls a function after some seconds.
     """
 
     def __init__(self, record: Record, now: Callable[[], float] = time.monotonic) -> None:
         self.enabled = True
         self.on_dismissed: Callable[[str], None] = lambda item_id: None
+        self.on_noted: Callable[[Kind, str], None] = lambda kind, suggestion: None
         self.text_of: Callable[[str], str | None] = lambda uri: None
         self.later: Callable[[float, Callable[[], None]], object] = lambda seconds, call: None
         self._typed: dict[str, tuple[str, int]] = {}
@@ -169,6 +171,7 @@ class Feedback:
             return
         suggestion.happened.add(kind)
         log.info("%s: %s", kind.value, suggestion.id)
+        self.on_noted(kind, suggestion.id)
         self._keep(self._event(kind, suggestion, inserted + len(text), text.count("\n") + 1))
         if kind is Kind.ACCEPTED:
             for seconds, looked_at in _LOOKED_AT_AGAIN:

@@ -13,12 +13,14 @@ from typing import Any
 from pygls.lsp.server import LanguageServer
 
 from mellum_lsp import __version__
+from mellum_lsp.feedback.preferences import Preference, PreferenceStore
 from mellum_lsp.feedback.store import FeedbackStore
 from mellum_lsp.lsp import logs
 from mellum_lsp.lsp.backend import Build, build
 from mellum_lsp.lsp.feedback import Record
 from mellum_lsp.lsp.gate import ReadEvents
 from mellum_lsp.lsp.methods.table import methods
+from mellum_lsp.lsp.preferences import kept_in_background
 from mellum_lsp.lsp.protocol import Protocol
 from mellum_lsp.lsp.reading import make_converter
 from mellum_lsp.lsp.recording import Recorder
@@ -36,10 +38,16 @@ class Server(LanguageServer):
     protocol: Protocol
 
     def __init__(
-        self, build: Build, model: str | None, record: Record, read_events: ReadEvents, lora: str | None
+        self,
+        build: Build,
+        model: str | None,
+        record: Record,
+        read_events: ReadEvents,
+        lora: str | None,
+        prefer: Callable[[Preference], None],
     ) -> None:
         super().__init__("mellum-lsp", __version__, protocol_cls=Protocol, converter_factory=make_converter)
-        self.session = Session(self, build, model, record, read_events, lora)
+        self.session = Session(self, build, model, record, read_events, lora, prefer)
         self.protocol.methods = methods(self.session)
         self.protocol.on_exit = self._exit
         self._exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -73,14 +81,16 @@ def create_server(
     record: Record = lambda event: None,
     read_events: ReadEvents = list,
     lora: str | None = None,
+    prefer: Callable[[Preference], None] = lambda preference: None,
 ) -> Server:
     """The server of one client, on the running loop.
 
     ``send`` takes the bodies of messages to the client, ``record`` what became of suggestions; neither may
-    block. ``read_events`` gives what was recorded so far and may. ``model`` and ``lora`` outweigh
+    block, nor may ``prefer``, which takes what was written in place of suggestions where the settings allow
+    it. ``read_events`` gives what was recorded so far and may block. ``model`` and ``lora`` outweigh
     the settings.
     """
-    server = Server(build, model, record, read_events, lora)
+    server = Server(build, model, record, read_events, lora, prefer)
     server.protocol.send = send
     return server
 
@@ -98,7 +108,7 @@ def run(
     with logs.set_up(quiet=isinstance(transport, Stdio)):
         log.info("mellum-lsp %s serves %s", __version__, transport)
         if recorder:
-            log.warning("every message, source text included, is recorded in %s", record)
+            log.info("every message, source text included, is recorded in %s", record)
         with contextlib.suppress(KeyboardInterrupt):
             return asyncio.run(_serve(transport, model, lora, recorder))
         return 1
@@ -110,9 +120,12 @@ async def _serve(transport: Transport, model: str | None, lora: str | None, reco
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
     store = FeedbackStore()
+    prefer = kept_in_background(PreferenceStore())
 
     def connect(send: Callable[[bytes], None]) -> Server:
-        return create_server(send, model=model, lora=lora, record=store.record, read_events=store.read)
+        return create_server(
+            send, model=model, lora=lora, record=store.record, read_events=store.read, prefer=prefer
+        )
 
     try:
         return await serve(transport, recorder.recorded(connect) if recorder else connect, stop)

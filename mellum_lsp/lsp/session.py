@@ -20,6 +20,7 @@ from mellum_lsp.completion.rhythm import Rhythm
 from mellum_lsp.completion.thresholds import Thresholds
 from mellum_lsp.domain import Caret, Trigger
 from mellum_lsp.engine.interface import EngineError
+from mellum_lsp.feedback.preferences import Preference
 from mellum_lsp.lsp import uris
 from mellum_lsp.lsp.adapters import follow_adapters
 from mellum_lsp.lsp.answers import Answers
@@ -35,6 +36,7 @@ from mellum_lsp.lsp.gate import ReadEvents, thresholds_of
 from mellum_lsp.lsp.index_feed import IndexFeed
 from mellum_lsp.lsp.logs import failure
 from mellum_lsp.lsp.notebooks import Notebooks
+from mellum_lsp.lsp.preferences import Preferences
 from mellum_lsp.lsp.progress import Progress
 from mellum_lsp.lsp.settings import Settings
 from mellum_lsp.lsp.status import State, Status, StatusReporter
@@ -55,6 +57,7 @@ class Session:
         record: Record,
         read_events: ReadEvents = list,
         lora: str | None = None,
+        prefer: Callable[[Preference], None] = lambda preference: None,
     ) -> None:
         self.server = server
         self.client = Client()
@@ -70,6 +73,8 @@ class Session:
         self.feedback.on_dismissed = self._dismissed
         self.feedback.text_of = self._text_of
         self.feedback.later = self._later
+        self.preferences = Preferences(prefer, self._text_of, self._later)
+        self.feedback.on_noted = self.preferences.happened
         self.answers = Answers(self)
         self.warming = Warming(self)
         self.rhythm = Rhythm()
@@ -116,6 +121,7 @@ class Session:
         """Serve with ``settings`` from now on; ``before`` are those served with until now."""
         self.exclusions.configure(settings.exclude)
         self.feedback.enabled = settings.feedback
+        self.preferences.enabled = settings.collect_preferences
         if before is not None and self._backend is not None and _same_backend(settings, before):
             self._backend.completer.update_settings(settings.completion(self._thresholds))
             self._backend.index.update_settings(settings.indexing())

@@ -188,6 +188,14 @@ class Settings(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
             description="Whether acceptances are counted, on this machine and without a word of source text."
         ),
     ] = True
+    collect_preferences: Annotated[
+        bool,
+        Meta(
+            description="Whether suggestions that are shown are kept with their prompt and with what is "
+            "written in their place, source text therefore, on this machine, for the training of a model of "
+            "one's own. `mellum-lsp stats clear-preferences` forgets them."
+        ),
+    ] = False
     engine: EngineOptions = EngineOptions()
 
     def completion(self, calibrated: Thresholds | None = None) -> CompletionSettings:

@@ -30,7 +30,10 @@ async def fresh(lab: Lab) -> AsyncIterator[LspClient]:
     client = LspClient(inbox.append)
     loop = asyncio.get_running_loop()
     server = create_server(
-        lambda body: loop.call_soon(client.receive, body), build=lab.build, record=lab.events.append
+        lambda body: loop.call_soon(client.receive, body),
+        build=lab.build,
+        record=lab.events.append,
+        prefer=lab.preferences.append,
     )
     client.send_body = lambda body: loop.call_soon(server.receive, body)
     client.server = server

@@ -10,11 +10,12 @@ from typing import Any
 
 from mellum_lsp.completion.outcome import Explanation, Item, Outcome
 from mellum_lsp.completion.settings import CompletionSettings
-from mellum_lsp.domain import Caret
+from mellum_lsp.domain import Caret, Marker, Part, Prompt
 from mellum_lsp.engine.interface import EngineError
 from mellum_lsp.engine.scripted import ScriptedEngine
 from mellum_lsp.engine.watched import OnEnded
 from mellum_lsp.feedback.events import Event
+from mellum_lsp.feedback.preferences import Preference
 from mellum_lsp.lsp.backend import Backend
 from mellum_lsp.lsp.settings import Settings
 from mellum_lsp.workspace.settings import IndexSettings
@@ -58,6 +59,9 @@ class FakeCompleter:
 
     async def warm(self, caret: Caret) -> None:
         self.warmed.append(caret)
+
+    def prompt_at(self, caret: Caret) -> Prompt:
+        return (Part("prefix", caret.path, (Marker("<fim_prefix>"), caret.text[: caret.offset])),)
 
     def dismissed(self, item_id: str) -> None:
         self.dismissals.append(item_id)
@@ -120,6 +124,7 @@ class Lab:
     engine: ScriptedEngine = field(default_factory=ScriptedEngine)
     index: FakeIndex = field(default_factory=lambda: FakeIndex(lambda status: None))
     events: list[Event] = field(default_factory=list)
+    preferences: list[Preference] = field(default_factory=list)
     adapter: Path | None = None
     tell_engine_error: Callable[[EngineError], None] = lambda error: None
     tell_generated: OnEnded = lambda request, stats: None

@@ -38,6 +38,11 @@ def cut_secrets(draft: Draft, caret: Caret) -> Draft | Rejected:
     return draft
 
 
+def holds_secrets(text: str) -> bool:
+    """Whether any line of ``text`` has what looks like a key or password."""
+    return any(True for line in text.split("\n") for _ in _secrets_in(line))
+
+
 def _secrets_in(line: str) -> Iterator[str]:
     if holds_secret(line) or _PRIVATE_KEY.search(line):
         yield line

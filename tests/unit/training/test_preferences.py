@@ -50,6 +50,7 @@ pytest.importorskip("transformers", reason="needs the extra 'training' (torch, t
 
 from training import checkpoints, fim, model, preferences, sampling, sft  # noqa: E402
 from training.corpus import build  # noqa: E402
+from training.pairs import read_pairs  # noqa: E402
 from training.recipe import Preferences, Recipe, Run  # noqa: E402
 
 
@@ -81,7 +82,7 @@ def tuned(recipe: Recipe, run: Run) -> tuple[Recipe, Run]:
 def test_pairs_are_ids_whose_prompt_ends_at_the_middle(tuned: tuple[Recipe, Run]) -> None:
     recipe, run = tuned
     tokeniser = fim.open_tokeniser(recipe, run)
-    pairs = preferences.read_pairs(run)
+    pairs = read_pairs(run.root / "preferences")
     assert len(pairs) > 5
     for pair in pairs:
         assert pair.prompt[-1] == tokeniser.markers["<fim_middle>"]
