@@ -83,13 +83,18 @@ get_neovim_0_11() {
 }
 
 get_emacs() {
-  local folder=$dir/root-emacs share program
+  local folder=$dir/root-emacs share dump packages
   debian_unpack "$folder" sid emacs-nox elpa-lsp-mode && debian_program "$folder" usr/bin/emacs-nox || return 1
   share=$(find "$folder/usr/share/emacs" -maxdepth 1 -name '[0-9]*')
-  program=$(find "$folder/usr/libexec/emacs" -name '*.pdmp')
-  # Packages come as sources with a byte code of the machine that installs them; tests load the sources.
-  wrapper "$dir/emacs" "$folder/usr/bin/emacs-nox --dump-file=$program" "EMACSLOADPATH=$share/lisp" \
-    "EMACSDATA=$share/etc" "EMACSDOC=$share/etc" "EMACSPATH=$(dirname "$program")"
+  dump=$(find "$folder/usr/libexec/emacs" -name '*.pdmp')
+  packages=$(find "$folder/usr/share/emacs/site-lisp/elpa-src" -mindepth 1 -maxdepth 1 -type d | tr '\n' ':')
+  # There is no C compiler for native code here, and nothing may be kept in the user's folders.
+  local no_native="'(setq native-comp-jit-compilation nil native-comp-enable-subr-trampolines nil)'"
+  wrapper "$dir/emacs" "$folder/usr/bin/emacs-nox --dump-file=$dump --eval $no_native" "EMACSLOADPATH=$packages$share/lisp" \
+    "EMACSDATA=$share/etc" "EMACSDOC=$share/etc" "EMACSPATH=$(dirname "$dump")"
+  # Debian compiles packages where they are installed; lsp-mode as source takes seconds to load.
+  (cd "$folder/usr/share/emacs/site-lisp/elpa-src" && "$dir/emacs" -Q --batch -f batch-byte-compile \
+    dash-*/*.el {f,s,ht,lv,spinner}-*/*.el lsp-mode-*/lsp-{protocol,mode,completion,inline-completion}.el) >/dev/null 2>&1 || true
 }
 
 more() { # more FILE NAME COMMAND: an editor whose tests may be skipped
