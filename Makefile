@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types bench bench-index editors vocabularies clean
+.PHONY: demo test test-vscode vsix lint types bench bench-index editors vocabularies clean
 
 demo: $(STAMP)
 	@$(BIN)/mellum-lsp demo
@@ -21,6 +21,20 @@ lint: $(STAMP)
 
 types: $(STAMP)
 	$(BIN)/mypy
+
+# The extension for VS Code as a package: the same sources make the same bytes.
+vsix:
+	@command -v npm >/dev/null || { echo "error: there is no npm here; hint: install Node.js 20 or newer"; exit 1; }
+	cd editor-configs/vscode && npm ci --no-audit --no-fund && npm test && \
+	  SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct -- . 2>/dev/null || echo 1700000000) npm run package
+
+# VS Code in a headless Chromium: code-server and playwright beside the system's own (1 GB, some minutes the first
+# time). Skipped with a message where they cannot be had; pictures of what was seen lie in .cache/pictures.
+test-vscode: $(STAMP)
+	@if bash tests/editors/get_code_server.sh .cache/editors/vscode && command -v chromium google-chrome >/dev/null; then \
+	  $(BIN)/pip install --quiet 'playwright>=1.60' && $(MAKE) vsix && \
+	  $(BIN)/pytest tests/editors/test_vscode*.py; \
+	else echo "no VS Code here: the tests of its extension are skipped"; fi
 
 # Neovim and Helix beside the system's own; their tests are skipped with a message where they cannot be had.
 editors:

@@ -16,8 +16,8 @@ from pathlib import Path
 from capture_screenshot import REPOSITORY, SAMPLE_FILE, prepare_sample
 from conftest import SERVER
 from playwright.sync_api import sync_playwright
-from test_vscode import PROGRAM
 from vscode import GHOST, CodeServer, Window
+from vscode_fixtures import PROGRAM
 
 REST_MILLISECONDS = 10_000
 

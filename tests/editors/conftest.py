@@ -13,6 +13,15 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from neovim import REPOSITORY, Neovim
+from vscode_fixtures import (  # noqa: F401 - fixtures, which pytest finds here
+    browser,
+    code_server,
+    feedback,
+    open_window,
+    package,
+    server_state,
+    write_server,
+)
 
 from mellum_lsp.feedback.events import Kind
 from mellum_lsp.feedback.store import FeedbackStore

@@ -1,93 +1,35 @@
-"""What a person sees who installs the extension: VS Code in a browser, the packaged extension, real server.
+"""What a person sees who types in VS Code: suggestions, what becomes of them, and that the server knows.
 
-Runs where `tests/editors/get_code_server.sh` has been run, the extension is packaged (`npm run package`), and
-the Python package playwright and a Chromium are installed; elsewhere it is skipped with the reason.
+VS Code in a browser, the packaged extension, the real server: `make test-vscode`.
 """
 
 from __future__ import annotations
 
+import json
 import os
-import shutil
 import signal
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-from conftest import EDITORS, SERVER
-from neovim import REPOSITORY
-from vscode import CodeServer, Window, server_processes
+from vscode import server_processes, wait_until
+from vscode_fixtures import OpenWindow, write_workspace
 
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+from mellum_lsp.feedback.events import Event, Kind
 
 pytestmark = [pytest.mark.editor, pytest.mark.slow]
 
-PROGRAM = EDITORS / "vscode" / "code-server"
-PICTURES = REPOSITORY / ".cache" / "pictures"
-
-SCRIPT = [
-    {"after": "def add(a, b):\n    ", "text": "return a + b"},
-    {"after": "for name in names:\n    ", "text": "if name:\n        print(name)"},
-    {"after": "t = '👩‍👧é'; u = ", "text": "t + '🙂'"},
-]
+RETURN = {"after": "def add(a, b):\n    ", "text": "return a + b"}
+LOOP = {"after": "for name in names:\n    ", "text": "if name:\n        print(name)"}
+EMOJI = {"after": "t = '👩‍👧é'; u = ", "text": "t + '🙂'"}
 
 
-@pytest.fixture(scope="session")
-def extension() -> Path:
-    packages = sorted((REPOSITORY / "editor-configs" / "vscode").glob("*.vsix"))
-    if not packages:
-        pytest.skip("the extension is not packaged: npm install && npm run package in editor-configs/vscode")
-    return packages[-1]
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if not PROGRAM.exists():
-        pytest.skip("no code-server: tests/editors/get_code_server.sh gets it")
-    if not chromium:
-        pytest.skip("no Chromium on PATH")
-    playwright = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is missing")
-    with playwright.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def open_window(
-    browser: Browser,
-    extension: Path,
-    project: Path,
-    tmp_path: Path,
-    write_script: Callable[[Sequence[dict[str, object]]], str],
-    request: pytest.FixtureRequest,
-) -> Iterator[Callable[[str], Window]]:
-    """Opens a file of the project in a VS Code whose server follows `SCRIPT`."""
-    server = tmp_path / "mellum-lsp"
-    server.write_text(f'#!/bin/sh\nexec "{SERVER}" "$@" --model "{write_script(SCRIPT)}"\n', "utf-8")
-    server.chmod(0o755)
-    code_server = CodeServer(PROGRAM, extension, {"mellum.serverPath": str(server)})
-    page = browser.new_page(viewport={"width": 1000, "height": 600})
-
-    def start(file: str) -> Window:
-        window = Window(page, code_server, project)
-        window.open(file)
-        return window
-
-    yield start
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=PICTURES / f"{request.node.name}.png")
-    page.close()
-    code_server.close()
-
-
-def test_a_ghost_is_shown_and_tab_accepts_it(open_window: Callable[[str], Window], project: Path) -> None:
+def test_a_ghost_is_shown_tab_accepts_it_and_undo_takes_it_back(
+    open_window: OpenWindow, project: Path
+) -> None:
     file = project / "a.py"
     file.write_bytes(b"x = 1\r\n")
-    window = open_window("a.py")
+    window = open_window("a.py", [EMOJI, LOOP])
     window.press("Control+End")
 
     window.type("t = '👩‍👧é'; u = ")
@@ -100,16 +42,64 @@ def test_a_ghost_is_shown_and_tab_accepts_it(open_window: Callable[[str], Window
     window.press("Enter")
     window.wait_for_ghost("if name:\n        print(name)")
     window.press("Tab")
-    text = "x = 1\r\nt = '👩‍👧é'; u = t + '🙂'\r\nfor name in names:\r\n    if name:\r\n        print(name)"
-    window.save(file, text.encode())
+    before = "x = 1\r\nt = '👩‍👧é'; u = t + '🙂'\r\nfor name in names:\r\n    "
+    window.save(file, f"{before}if name:\r\n        print(name)".encode())
+
+    window.press("Control+z")
+    window.save(file, before.encode())
 
 
-def test_a_killed_server_comes_back(
-    open_window: Callable[[str], Window], project: Path, tmp_path: Path
+def test_words_and_lines_are_taken_one_by_one_and_the_server_knows(
+    open_window: OpenWindow, project: Path, feedback: Callable[[], list[Event]]
 ) -> None:
     file = project / "a.py"
     file.write_bytes(b"")
-    window = open_window("a.py")
+    text = "if name:\n        print(name)\n        count += 1"
+    window = open_window("a.py", [{"after": "for name in names:\n    ", "text": text}])
+    window.type("for name in names:")
+    window.press("Enter")
+    window.wait_for_ghost(text)
+
+    window.press("Control+ArrowRight")
+    window.wait_for_ghost(text.removeprefix("if"))
+    window.press("Control+Alt+ArrowRight")
+    window.wait_for_ghost("print(name)\n        count += 1")
+    window.save(file, b"for name in names:\n    if name:\n")
+
+    def taken() -> list[tuple[Kind, int]]:
+        return [(event.kind, event.characters) for event in feedback()]
+
+    first_line = len("if name:\n")
+    wait_until(lambda: (Kind.PARTIALLY_ACCEPTED, first_line) in taken(), "the server knows of the line")
+    assert (Kind.PARTIALLY_ACCEPTED, len("if")) in taken()
+    assert Kind.SHOWN in [kind for kind, _ in taken()]
+
+    # Where a ghost begins with indentation, VS Code's Tab indents before it accepts.
+    window.press("Tab", "Tab")
+    wait_until(lambda: Kind.ACCEPTED in [kind for kind, _ in taken()], "the server knows of the rest")
+    assert len({event.suggestion for event in feedback() if event.suggestion}) == 1, "it was one suggestion"
+
+
+def test_a_dismissed_suggestion_is_not_offered_again(
+    open_window: OpenWindow, project: Path, feedback: Callable[[], list[Event]]
+) -> None:
+    (project / "a.py").write_bytes(b"")
+    window = open_window("a.py", [RETURN])
+    window.type("def add(a, b):")
+    window.press("Enter")
+    window.wait_for_ghost("return a + b")
+    window.press("Escape")
+    window.wait_for_no_ghost()
+    wait_until(lambda: Kind.DISMISSED in {event.kind for event in feedback()}, "the server knows")
+    window.type("r")
+    window.press("Backspace")
+    window.wait_for_status("silent: dismissed before")
+
+
+def test_a_killed_server_comes_back(open_window: OpenWindow, project: Path, tmp_path: Path) -> None:
+    file = project / "a.py"
+    file.write_bytes(b"")
+    window = open_window("a.py", [RETURN])
     window.type("def add(a, b):")
     window.press("Enter")
     window.wait_for_ghost("return a + b")
@@ -117,11 +107,58 @@ def test_a_killed_server_comes_back(
     script = str(tmp_path / "script.json")
     (server,) = server_processes(script)
     os.kill(server, signal.SIGKILL)
-    end = time.monotonic() + 20
-    while server_processes(script) in ([], [server]):
-        assert time.monotonic() < end, "the server was not started again"
-        time.sleep(0.1)
+    wait_until(lambda: server_processes(script) not in ([], [server]), "the server was started again")
     window.type("ret")
     window.wait_for_ghost("urn a + b")
     window.press("Tab")
     window.save(file, b"def add(a, b):\n    return a + b")
+
+
+def test_all_folders_of_a_workspace_are_served(
+    open_window: OpenWindow, project: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (project / "first.py").write_bytes(b"")
+    (other / "second.py").write_bytes(b"")
+    both = write_workspace(tmp_path / "both.code-workspace", project, other)
+    window = open_window("first.py", [RETURN, LOOP], opened=both)
+    window.type("def add(a, b):")
+    window.press("Enter")
+    window.wait_for_ghost("return a + b")
+    window.open("second.py")
+    window.type("for name in names:")
+    window.press("Enter")
+    window.wait_for_ghost("if name:\n        print(name)")
+
+
+def test_a_file_without_a_name_is_served(open_window: OpenWindow) -> None:
+    window = open_window("", [{"after": "All that glitters ", "text": "is not gold."}])
+    window.wait_for_ready()
+    window.command("File: New Untitled Text File")
+    window.wait_until_editable()
+    window.type("All that glitters ")
+    window.wait_for_ghost("is not gold.")
+
+
+def test_a_cell_of_a_notebook_is_completed_with_the_cells_above(
+    open_window: OpenWindow, project: Path
+) -> None:
+    cells = [["names = ['Ada']"], []]
+    (project / "a.ipynb").write_text(json.dumps(_notebook(cells)), "utf-8")
+    window = open_window("a.ipynb", [{"after": "names = ['Ada']\nfor name in ", "text": "names:"}])
+    window.page.locator(".notebookOverlay .cell-editor-container .view-lines").nth(1).click()
+    window.wait_until_editable()
+    window.type("for name in ")
+    window.wait_for_ghost("names:")
+
+
+def _notebook(cells: list[list[str]]) -> dict[str, object]:
+    """A Jupyter notebook of Python cells, each given by its lines."""
+    common = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    return {
+        "nbformat": 4,
+        "nbformat_minor": 5,
+        "metadata": {"language_info": {"name": "python"}},
+        "cells": [{**common, "id": f"cell-{number}", "source": lines} for number, lines in enumerate(cells)],
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -11,15 +12,16 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, FrameLocator, Page
 
-PATIENCE_MS = 45_000
+PATIENCE_MS = 30_000
 GHOST = ".ghost-text-decoration, .ghost-text"
 
 QUIET = {
@@ -35,41 +37,52 @@ QUIET = {
 
 
 class CodeServer:
-    """A running code-server with one extension installed; ``settings`` are those of its machine."""
+    """A running code-server with one extension installed. ``environment`` is laid over this process's own."""
 
-    def __init__(self, program: Path, extension: Path, settings: Mapping[str, object]) -> None:
+    def __init__(self, program: Path, extension: Path, environment: Mapping[str, str] | None = None) -> None:
         # Socket paths are limited to about 100 bytes, so not under pytest's deep folders.
         self.home = Path(tempfile.mkdtemp(prefix="mellum-vscode-"))
-        for name, content in {"User": QUIET, "Machine": settings}.items():
-            (self.home / "data" / name).mkdir(parents=True)
-            (self.home / "data" / name / "settings.json").write_text(json.dumps(content), "utf-8")
+        self.configure({})
         folders = {
             f"XDG_{name}_HOME": str(self.home / name.lower()) for name in ("CONFIG", "DATA", "STATE", "CACHE")
         }
         (self.home / "runtime").mkdir(mode=0o700)
-        environment = {**os.environ, **folders, "XDG_RUNTIME_DIR": str(self.home / "runtime")}
+        runtime = {"XDG_RUNTIME_DIR": str(self.home / "runtime")}
+        together = {**os.environ, **folders, **runtime, **(environment or {})}
         data, extensions = self.home / "data", self.home / "extensions"
         base = [str(program), "--user-data-dir", str(data), "--extensions-dir", str(extensions)]
         install = [*base, "--install-extension", str(extension)]
-        subprocess.run(install, env=environment, check=True, capture_output=True, timeout=60)
+        subprocess.run(install, env=together, check=True, capture_output=True, timeout=60)
         self.address = f"127.0.0.1:{_free_port()}"
-        options = [
-            "--auth",
-            "none",
-            "--bind-addr",
-            self.address,
-            "--disable-telemetry",
-            "--disable-update-check",
-        ]
+        options = ["--auth", "none", "--bind-addr", self.address]
+        options += ["--disable-telemetry", "--disable-update-check", "--reconnection-grace-time", "1"]
         self._process = subprocess.Popen(
             [*base, *options],
-            env=environment,
+            env=together,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
         self._wait_until_it_answers()
+
+    def configure(self, settings: Mapping[str, object]) -> None:
+        """Begin with the settings anew: `QUIET` and ``settings``.
+
+        VS Code reads what concerns the machine, such as which program runs, from the machine's own file.
+        """
+        ours = {name: value for name, value in settings.items() if name.startswith("mellum.")}
+        others = {name: value for name, value in settings.items() if name not in ours}
+        for name, content in {"User": {**QUIET, **others}, "Machine": ours}.items():
+            file = self.home / "data" / name / "settings.json"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(content), "utf-8")
+
+    def settings(self) -> dict[str, object]:
+        """The user's settings as they are now, those of this machine included."""
+        files = [self.home / "data" / name / "settings.json" for name in ("User", "Machine")]
+        user, machine = (json.loads(file.read_text("utf-8")) for file in files)
+        return {**user, **machine}
 
     def close(self) -> None:
         os.killpg(self._process.pid, signal.SIGTERM)
@@ -80,25 +93,25 @@ class CodeServer:
         shutil.rmtree(self.home, ignore_errors=True)
 
     def _wait_until_it_answers(self) -> None:
-        end = time.monotonic() + 30
-        while True:
-            try:
-                urlopen(f"http://{self.address}/healthz", timeout=2).close()
-                return
-            except OSError:
-                assert time.monotonic() < end, "code-server does not answer"
-                time.sleep(0.1)
+        def answers() -> bool:
+            with contextlib.suppress(OSError), urlopen(f"http://{self.address}/healthz", timeout=2):
+                return True
+            return False
+
+        wait_until(answers, "code-server answers")
 
 
 class Window:
-    """A VS Code window on a folder."""
+    """A VS Code window on a folder, or on a ``.code-workspace`` file."""
 
-    def __init__(self, page: Page, server: CodeServer, folder: Path) -> None:
+    def __init__(self, page: Page, server: CodeServer, opened: Path) -> None:
         self.page = page
         page.set_default_timeout(PATIENCE_MS)
-        page.goto(f"http://{server.address}/?folder={folder}")
-        # The extension's item in the status bar shows this icon once the server is ready.
-        page.locator(".statusbar-item .codicon-sparkle").wait_for()
+        kind = "folder" if opened.is_dir() else "workspace"
+        page.goto(f"http://{server.address}/?{kind}={opened}")
+        page.locator(".statusbar-item", has_text="Mellum").wait_for()
+
+    # ---- files
 
     def open(self, name: str) -> None:
         self.page.keyboard.press("Control+p")
@@ -106,10 +119,23 @@ class Window:
         self.page.locator(".quick-input-list .monaco-list-row", has_text=name).first.wait_for()
         self.page.keyboard.press("Enter")
         self.page.locator(".tab.active", has_text=name).wait_for()
+        self.wait_until_editable()
+
+    def wait_until_editable(self) -> None:
         self.page.locator(".monaco-editor .view-line").first.wait_for()
         # VS Code makes an editor's lazy parts, the one for ghosts too, after its first line is drawn, and
         # never asks for what was typed before.
-        self.page.wait_for_timeout(2000)
+        self.page.wait_for_timeout(1500)
+
+    def save(self, file: Path, expected: bytes) -> None:
+        """Until the ``file`` on disk is as ``expected``."""
+        self.press("Control+s")
+        try:
+            wait_until(lambda: file.read_bytes() == expected, "the file is as expected")
+        except AssertionError:
+            assert file.read_bytes() == expected
+
+    # ---- keys and commands
 
     def type(self, text: str) -> None:
         self.page.keyboard.type(text, delay=30)
@@ -117,6 +143,33 @@ class Window:
     def press(self, *keys: str) -> None:
         for key in keys:
             self.page.keyboard.press(key)
+
+    def command(self, title: str) -> None:
+        """Run a command by its title, as in the command palette."""
+        self.press("F1")
+        self.page.locator(".quick-input-widget input").fill(f">{title}")
+        self.choose(title)
+
+    def choose(self, label: str) -> None:
+        """An entry of the list that is open."""
+        self.page.locator(".quick-input-list .monaco-list-row", has_text=label).first.click()
+
+    def click(self, button: str) -> None:
+        """A button of a notification or of a dialog."""
+        named = self.page.get_by_role("button", name=button, exact=True)
+        self.page.locator(".notification-toast, .monaco-dialog-box").locator(named).first.click()
+
+    # ---- what is seen
+
+    def wait_for_ready(self) -> None:
+        """Until the server is: the extension's item in the status bar shows this icon then."""
+        self.page.locator(".statusbar-item .codicon-sparkle").wait_for()
+
+    def wait_for_status(self, text: str) -> None:
+        self.page.locator(".statusbar-item", has_text=re.compile(rf"Mellum: {text}")).wait_for()
+
+    def wait_for_notification(self, text: str) -> None:
+        self.page.locator(".notification-toast", has_text=text).first.wait_for()
 
     def wait_for_ghost(self, text: str) -> None:
         """Until the ghost reads ``text``, but for space: it is drawn as many elements.
@@ -132,17 +185,37 @@ class Window:
     def wait_for_no_ghost(self) -> None:
         self.page.wait_for_function("s => document.querySelectorAll(s).length === 0", arg=GHOST)
 
-    def save(self, file: Path, expected: bytes) -> None:
-        """Until the ``file`` on disk is as ``expected``."""
-        self.press("Control+s")
-        end = time.monotonic() + PATIENCE_MS / 1000
-        while file.read_bytes() != expected:
-            assert time.monotonic() < end, file.read_bytes()
-            time.sleep(0.05)
+    def webview(self) -> FrameLocator:
+        """The content of the page that an extension shows."""
+        return self.page.frame_locator("iframe.webview.ready").frame_locator("#active-frame")
+
+
+@contextmanager
+def window(browser: Browser, server: CodeServer, opened: Path, picture: Path) -> Iterator[Window]:
+    """A window on ``opened``; what was last seen of it is kept as ``picture``."""
+    context = browser.new_context(viewport={"width": 1000, "height": 640})
+    page = context.new_page()
+    try:
+        yield Window(page, server, opened)
+    finally:
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=picture)
+        # Leaving the page ends the extension's host, and with it the server; closing it alone would not.
+        with contextlib.suppress(Exception):
+            page.goto("about:blank")
+        context.close()
+
+
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = PATIENCE_MS / 1000) -> None:
+    """Until ``condition`` holds. Raises `AssertionError` where it does not come to that."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"it never came to this: {what}"
+        time.sleep(0.05)
 
 
 def server_processes(marker: str) -> list[int]:
-    """The processes whose command line holds ``marker``."""
+    """The servers' processes whose command line holds ``marker``."""
     found = []
     for folder in Path("/proc").iterdir():
         if re.fullmatch(r"\d+", folder.name):

@@ -1,96 +1,65 @@
-/** Starts mellum-lsp and connects it to VS Code; ghost text itself is VS Code's and the language client's. */
+/** Mellum for VS Code: what starts when, and which command does what. Ghost text itself is VS Code's. */
 
 import { commands, ExtensionContext, window, workspace } from "vscode";
-import {
-  Executable,
-  LanguageClient,
-  LanguageClientOptions,
-  State,
-} from "vscode-languageclient/node";
 import { followCaret } from "./caret";
-import { findProgram } from "./program";
-import { serverPath, serverSettings } from "./settings";
-import { Status, StatusItem } from "./status";
+import { clientOptions } from "./client";
+import { copyDiagnosis } from "./diagnosis";
+import { ExplanationView } from "./explain/view";
+import { Feedback } from "./feedback";
+import { showMenu } from "./menu";
+import { showMetrics } from "./metrics";
+import { chooseModel } from "./models/choose";
+import { choosePause, Pauses } from "./pauses";
+import { installServer } from "./server/offer";
+import { Server } from "./server/server";
+import { StatusItem } from "./status/item";
 
-let client: LanguageClient | undefined;
+let server: Server | undefined;
 
-export async function activate(context: ExtensionContext): Promise<void> {
+export function activate(context: ExtensionContext): void {
   const log = window.createOutputChannel("Mellum", { log: true });
-  const status = new StatusItem();
+  const pauses = new Pauses(context.workspaceState);
+  const running: Server = new Server(context, log, () => clientOptions({ context, log, server: running, pauses, feedback }));
+  const feedback = new Feedback(running);
+  server = running;
+
+  const command = (name: string, work: () => unknown) => commands.registerCommand(`mellum.${name}`, work);
   context.subscriptions.push(
     log,
-    status,
-    commands.registerCommand("mellum.openLog", () => log.show()),
-    commands.registerCommand("mellum.restart", async () => {
-      await stop();
-      await start();
+    pauses,
+    running,
+    feedback,
+    new StatusItem(running, pauses),
+    new ExplanationView(running),
+    followCaret(running, pauses),
+    command("menu", () => showMenu(running, pauses)),
+    command("pause", () => choosePause(pauses)),
+    command("resume", () => pauses.resume(window.activeTextEditor?.document)),
+    command("chooseModel", () => chooseModel(running, log)),
+    command("showMetrics", () => showMetrics(running)),
+    command("copyDiagnosis", () => copyDiagnosis(context, running, log)),
+    command("openLog", () => log.show()),
+    command("openSettings", () =>
+      commands.executeCommand("workbench.action.openSettings", `@ext:${context.extension.id}`),
+    ),
+    command("restart", () => running.restart()),
+    command("installServer", async () => {
+      if (await installServer(context, log)) {
+        await running.restart();
+      }
     }),
-    workspace.onDidChangeConfiguration(async (event) => {
+    // A pause of everything frees the server's hands, not only the screen.
+    pauses.onDidChange(() => running.connection?.sendNotification("workspace/didChangeConfiguration", { settings: null })),
+    workspace.onDidChangeConfiguration((event) => {
       if (event.affectsConfiguration("mellum.serverPath")) {
-        await commands.executeCommand("mellum.restart");
+        void running.restart();
       }
     }),
+    workspace.onDidGrantWorkspaceTrust(() => running.program ?? running.restart()),
   );
-
-  const options: LanguageClientOptions = {
-    documentSelector: [{ scheme: "file" }, { scheme: "untitled" }, { scheme: "vscode-notebook-cell" }],
-    outputChannel: log,
-    middleware: {
-      // The menu is for clients without ghost text.
-      provideCompletionItem: () => [],
-      workspace: {
-        // The server registers for changes and asks after each; it would complain of settings not its own.
-        configuration: (params) =>
-          params.items.map((item) =>
-            item.section === "mellum"
-              ? serverSettings(item.scopeUri ? client?.protocol2CodeConverter.asUri(item.scopeUri) : undefined)
-              : null,
-          ),
-      },
-    },
-  };
-
-  async function start(): Promise<void> {
-    const wanted = serverPath();
-    const program = await findProgram(wanted);
-    if (!program) {
-      status.show("failed", `\`${wanted}\` was not found.`);
-      const choice = await window.showErrorMessage(
-        `Mellum: the server \`${wanted}\` was not found. Install it with \`pipx install mellum-lsp\`, ` +
-          "or set mellum.serverPath to the full path of mellum-lsp.",
-        "Open Settings",
-      );
-      if (choice) {
-        await commands.executeCommand("workbench.action.openSettings", "mellum.serverPath");
-      }
-      return;
-    }
-    const server: Executable = { command: program, args: ["serve"] };
-    const started = new LanguageClient("mellum", "Mellum", server, options);
-    client = started;
-    started.onNotification("mellum/status", (params: Status) => status.update(params));
-    started.onDidChangeState(({ newState }) => {
-      if (newState === State.Stopped) {
-        status.show("stopped", "The server does not run.");
-      }
-    });
-    try {
-      await started.start();
-    } catch (error) {
-      status.show("failed", `The server could not start: ${error}`);
-    }
-  }
-
-  await start();
-  context.subscriptions.push(followCaret(() => client));
-}
-
-async function stop(): Promise<void> {
-  const running = client;
-  client = undefined;
-  await running?.dispose();
+  void running.restart();
 }
 
 export async function deactivate(): Promise<void> {
-  await stop();
+  await server?.stop();
 }
