@@ -4,11 +4,15 @@ A typist asks at random moments (exponential pauses), each time with a prompt th
 and is a few tokens longer, as prefix caching rewards; now and then they jump, and all but the project's
 context is new. A request that is not answered before the next one is withdrawn, as editors do. So an
 overloaded server shows in both figures: answers come late, and fewer come at all.
+
+Who joins has a file open already: the first prompt is evaluated before the clock runs. So what is measured is
+a day at work, not its first minute.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -20,12 +24,14 @@ from mellum_lsp.domain import Part
 from mellum_lsp.engine.interface import Engine, EngineError, GenerateRequest
 
 _WORDS = (
-    "def return self class import from for in if not None value name path index result items append key data "
-    "config request response user count open close read write list dict str int size start end"
+    "value name path index result items key data config request response user count open close read write "
+    "list entry store size start end"
 )
-_TYPED_TOKENS = 3
-_TOKENS_PER_WORD = 1.3
-"""Of the words above, with what stands between them."""
+_TYPED = ("\n    for item", "\n    value = items", "\n    return result", "\n    if name")
+"""What comes to a prompt from one request to the next, a few tokens."""
+_TOLD_EVERY_SECONDS = 0.5
+_TOKENS_PER_LINE = 13.0
+"""Of the made-up code, in the vocabularies of code models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,8 @@ class Typist:
     answer_tokens: int = 24
     jump_share: float = 0.1
     """Of the requests, those that come from another place in the project."""
+    arrival_seconds: float = 60.0
+    """So long is waited for somebody's first prompt."""
 
 
 @dataclass(slots=True)
@@ -73,25 +81,44 @@ async def measure(
 ) -> list[Level]:
     """Load ``engine`` with each number of users in turn for ``seconds``. Raises what its start raises."""
     await engine.start()
-    measured = []
-    for number, users in enumerate(levels):
+    random_ = random.Random(seed)
+    measured: list[Level] = []
+    people: list[_Person] = []
+    for users in levels:
+        while len(people) < users:
+            people.append(_Person(engine, typist, random.Random(random_.random())))
+            await people[-1].arrive()
         level = Level(users, seconds)
-        random_ = random.Random(f"{seed} {users}")
-        people = [_Person(engine, typist, level, random.Random(random_.random())) for _ in range(users)]
-        await asyncio.gather(*(person.work(seconds) for person in people))
+        done = len(measured) / len(levels)
+        working = asyncio.gather(*(person.work(level) for person in people[:users]))
+        begun = time.perf_counter()
+        while not working.done():
+            await asyncio.wait([working], timeout=_TOLD_EVERY_SECONDS)
+            passed = min(1.0, (time.perf_counter() - begun) / seconds)
+            on_progress(done + passed / len(levels))
+        working.result()
         measured.append(level)
-        on_progress((number + 1) / len(levels))
+    on_progress(1.0)
     return measured
 
 
 class _Person:
-    def __init__(self, engine: Engine, typist: Typist, level: Level, random_: random.Random) -> None:
-        self._engine, self._typist, self._level, self._random = engine, typist, level, random_
-        self._context = self._words(int(typist.prompt_tokens * 0.7))
-        self._typed = self._words(int(typist.prompt_tokens * 0.3))
+    def __init__(self, engine: Engine, typist: Typist, random_: random.Random) -> None:
+        self._engine, self._typist, self._random = engine, typist, random_
+        self._level = Level(0, 0.0)
+        self._context = self._code(int(typist.prompt_tokens * 0.7))
+        self._typed = self._code(int(typist.prompt_tokens * 0.3))
 
-    async def work(self, seconds: float) -> None:
-        """Ask until the time is up; what runs then is waited for, no longer than a pause."""
+    async def arrive(self) -> None:
+        """Have the first prompt evaluated; counted in no level."""
+        self._level = Level(0, 0.0)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._typist.arrival_seconds):
+                await self._ask()
+
+    async def work(self, level: Level) -> None:
+        """Ask until the level's time is up; what runs then is waited for, no longer than a pause."""
+        self._level, seconds = level, level.seconds
         end = time.perf_counter() + seconds
         running: asyncio.Task[None] | None = None
         await asyncio.sleep(self._random.random() * min(self._typist.pause_seconds, seconds / 2))
@@ -130,11 +157,13 @@ class _Person:
 
     def _prompt(self) -> str:
         if self._random.random() < self._typist.jump_share:
-            self._typed = self._words(int(self._typist.prompt_tokens * 0.3))
+            self._typed = self._code(int(self._typist.prompt_tokens * 0.3))
         else:
-            self._typed += f" {self._words(_TYPED_TOKENS)}"
+            self._typed += self._random.choice(_TYPED)
         return f"{self._context}\n{self._typed}"
 
-    def _words(self, tokens: int) -> str:
-        count, words = max(1, int(tokens / _TOKENS_PER_WORD)), _WORDS.split()
-        return " ".join(self._random.choice(words) for _ in range(count))
+    def _code(self, tokens: int) -> str:
+        """Lines of calls that mean nothing, but that a model goes on with as with any code."""
+        words, lines = _WORDS.split(), max(1, round(tokens / _TOKENS_PER_LINE))
+        drawn = ([self._random.choice(words) for _ in range(4)] for _ in range(lines))
+        return "\n".join(f"    {one}_{two} = {three}.{four}({two}, {one})" for one, two, three, four in drawn)

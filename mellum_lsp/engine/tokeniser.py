@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,11 +12,15 @@ import llama_cpp
 from mellum_lsp.engine.interface import ModelBroken
 from mellum_lsp.engine.vocabulary import Vocabulary
 
+_SILENCE = llama_cpp.llama_log_callback(lambda level, text, data: None)
+"""llama.cpp tells of every key of a header; it holds a pointer to this for as long as the process lives."""
+
 
 @contextmanager
 def opened_vocabulary(path: Path) -> Iterator[Vocabulary]:
     """The vocabulary, for as long as the block lasts. Native code runs in this process: for commands, not
     for servers. Raises `ModelBroken` where llama.cpp cannot read it."""
+    llama_cpp.llama_log_set(_SILENCE, ctypes.c_void_p(0))
     llama_cpp.llama_backend_init()
     parameters = llama_cpp.llama_model_default_params()
     parameters.vocab_only = True

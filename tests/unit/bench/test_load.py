@@ -18,7 +18,7 @@ from mellum_lsp.engine.scripted import Pause, ScriptedEngine
 sys.path.append(str(Path(__file__).parents[2] / "engine"))
 from completion_server import CompletionServer, serving
 
-QUICK = Typist(pause_seconds=0.02, prompt_tokens=40, answer_tokens=8)
+QUICK = Typist(pause_seconds=0.02, prompt_tokens=40, answer_tokens=8, arrival_seconds=0.05)
 
 
 async def test_answers_and_their_times_are_counted() -> None:
@@ -35,6 +35,19 @@ async def test_what_comes_too_late_is_withdrawn() -> None:
     assert level.whole_ms == []
     assert level.withdrawn == level.asked > 0
     assert level.percentile(90) != level.percentile(90), "no answer has no time"
+
+
+async def test_who_joins_is_not_measured_before_his_first_prompt_is_evaluated() -> None:
+    """A cold prompt takes long and comes once; three people bring three, counted in no level."""
+    engine = ScriptedEngine("x")
+    levels = await measure(engine, [1, 3], 0.1, QUICK)
+    assert len(engine.generations) == sum(level.asked for level in levels) + 3
+
+
+async def test_progress_runs_while_a_level_does() -> None:
+    seen: list[float] = []
+    await measure(ScriptedEngine("x"), [1, 2], 0.1, QUICK, seen.append)
+    assert seen == sorted(seen) and seen[-1] == 1.0 and len(seen) >= 3
 
 
 async def test_failures_are_told_and_do_not_end_the_run() -> None:
