@@ -18,6 +18,7 @@ from lsprotocol import types
 from mellum_lsp.lsp import positions
 from mellum_lsp.lsp.lines import Lines, content_of, ending_of
 from mellum_lsp.lsp.positions import Encoding
+from mellum_lsp.workspace.languages import identify
 
 log = logging.getLogger(__name__)
 
@@ -147,8 +148,10 @@ class Documents:
         return self._documents.get(unquote(uri))
 
     def open(self, item: types.TextDocumentItem) -> Document:
-        document = Document(item.uri, item.language_id, item.version, item.text, self.encoding)
-        self._documents[unquote(item.uri)] = document
+        uri = unquote(item.uri)
+        language = identify(item.language_id, uri)
+        document = Document(item.uri, language, item.version, item.text, self.encoding)
+        self._documents[uri] = document
         return document
 
     def change(self, uri: str, version: int, changes: Sequence[Change]) -> Document | None:

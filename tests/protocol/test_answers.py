@@ -119,12 +119,20 @@ class TestCompletion:
             "newText": "print(total)\nreturn total",
         }
         assert item["insertText"] == item["textEdit"]["newText"]
-        assert item["detail"] == "mellum"
+        assert item["detail"] == "mellum, 2 lines"
         assert item["documentation"] == {
             "kind": "markdown",
             "value": "```python\n    print(total)\nreturn total\n```",
         }
         assert item["command"]["arguments"] == ["id"]
+
+    async def test_the_code_is_shown_without_the_indentation_that_it_has_in_common(
+        self, client: LspClient, lab: Lab
+    ) -> None:
+        lab.completer.item = Item("id", "if a:\n\n            return b")
+        (item,) = await client.complete(URI, client.open(URI, "def f():\n        $0"))
+        assert item["documentation"]["value"] == "```python\nif a:\n\n    return b\n```"
+        assert item["detail"] == "mellum, 3 lines"
 
     async def test_a_text_that_begins_with_a_line_break_has_a_readable_label(
         self, client: LspClient, lab: Lab

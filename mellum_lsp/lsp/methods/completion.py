@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from textwrap import dedent
 
 from lsprotocol import types
 
@@ -70,9 +71,9 @@ def _item(session: Session, item: Item, place: Place, language: str, rank: int) 
     return types.CompletionItem(
         label=_label(typed + item.text),
         kind=types.CompletionItemKind.Text,
-        detail="mellum",
+        detail=_detail(item.text),
         documentation=types.MarkupContent(
-            kind=types.MarkupKind.Markdown, value=_fenced(place.before + item.text, language)
+            kind=types.MarkupKind.Markdown, value=_fenced(dedent(place.before + item.text), language)
         ),
         sort_text=str(rank),
         filter_text=typed,
@@ -97,6 +98,12 @@ def _label(text: str) -> str:
     line = next((line.strip() for line in text.split("\n") if line.strip()), text)
     shown = line[:MAX_LABEL_CHARACTERS].rstrip()
     return shown if shown == text.strip() else f"{shown} …"
+
+
+def _detail(text: str) -> str:
+    """Who suggests it, and how much: menus show it beside the label."""
+    lines = text.count("\n") + 1
+    return "mellum" if lines == 1 else f"mellum, {lines} lines"
 
 
 def _fenced(code: str, language: str) -> str:
