@@ -20,9 +20,16 @@ OTHERS = ("all", "pack", "unpack")
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
-    parser.add_argument("stage", choices=(*STAGES, *OTHERS))
+    parser.add_argument("stages", metavar="STAGE", nargs="+", choices=(*STAGES, *OTHERS))
     parser.add_argument("--recipe", type=Path, required=True)
     parser.add_argument("--run", type=Path, help="run folder (default: runs/NAME)")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="instead of the recipe's: sft.minutes=5",
+    )
     parser.add_argument("--folder", type=Path, action="append", default=[], help="instead of the recipe's")
     parser.add_argument("--out", type=Path, help="pack: where the parts go; unpack: where the results are")
     parser.add_argument("--minutes", type=float, help="sft, evaluate: time budget")
@@ -34,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=2, help="evaluate: threads of llama.cpp")
     options = parser.parse_args(arguments)
     try:
-        recipe = read_recipe(options.recipe)
+        recipe = read_recipe(options.recipe, options.set)
     except RecipeError as error:
         print(f"training: {error}", file=sys.stderr)
         return 2
@@ -46,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
         folders = tuple(str(folder.resolve()) for folder in options.folder)
         recipe = replace(recipe, corpus=replace(recipe.corpus, folders=folders))
     try:
-        for stage in STAGES if options.stage == "all" else (options.stage,):
+        for stage in STAGES if "all" in options.stages else options.stages:
             run_stage(stage, recipe, run, options)
     except RecipeError as error:
         print(f"training: {error}", file=sys.stderr)

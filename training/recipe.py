@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,8 @@ class Corpus:
     """Local folders; each one's own licence file decides."""
     own_code: bool = False
     """The folders are yours: their licence is not looked at."""
+    exclude: tuple[str, ...] = ()
+    """Patterns as in ``.gitignore`` of files in the folders that are left out, besides what they ignore."""
     held_out: tuple[str, ...] = ()
     interpreter_library: bool = False
     licences: tuple[str, ...] = ()
@@ -282,10 +285,15 @@ class Run:
         return self.root / "reports"
 
 
-def read_recipe(path: Path) -> Recipe:
-    """The recipe in ``path``; raises `RecipeError` naming the key that is not understood."""
+def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
+    """The recipe in ``path``; raises `RecipeError` naming the key that is not understood.
+
+    ``changes`` are lines of TOML with whole keys, ``sft.minutes = 5``, and take the place of what it says.
+    """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
+        for change in changes:
+            _lay_over(table, tomllib.loads(change))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"cannot read recipe {path}: {error}") from error
     sections = {
@@ -304,6 +312,14 @@ def read_recipe(path: Path) -> Recipe:
         values[key] = _section(sections[key], key, value) if key in sections else value
     recipe: Recipe = _section(Recipe, "", values | {"folder": str(path.parent)})
     return recipe
+
+
+def _lay_over(table: dict[str, Any], changes: dict[str, Any]) -> None:
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(table.get(key), dict):
+            _lay_over(table[key], value)
+        else:
+            table[key] = value
 
 
 def in_small(recipe: Recipe) -> Recipe:

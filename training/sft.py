@@ -90,7 +90,8 @@ class Session:
         self.log = Log(run.metrics if self.machine.is_main else None)
         resumed = {"resumed": bool(checkpoint), **asdict(self.progress)}
         self.log.write(event="start", config=asdict(recipe), **resumed)
-        self._last_checkpoint = self._turn_began = time.monotonic()
+        self._last_checkpoint = time.monotonic()
+        self._clock = WorkingTime(counts_cpu=self.machine.device.type == "cpu")
 
     def is_over(self) -> bool:
         over = self._budget.share(self.progress) >= 1 or (self.run.root / "STOP").exists()
@@ -140,9 +141,7 @@ class Session:
         late = time.monotonic() - self._last_checkpoint > settings.checkpoint_minutes * 60
         if self.machine.agree(late):
             self.save()
-        now = time.monotonic()
-        progress.seconds += now - self._turn_began
-        self._turn_began = now
+        progress.seconds += self._clock.lap()
         return share
 
     def save(self) -> None:
@@ -220,9 +219,27 @@ class Budget:
         self._seconds = 60 * (settings.minutes if minutes is None else minutes)
 
     def share(self, progress: Progress) -> float:
-        by_time = progress.seconds / self._seconds
+        by_time = progress.seconds / self._seconds if self._seconds else 1.0
         by_tokens = progress.tokens / self._planned if self._planned else 0.0
         return max(by_time, by_tokens)
+
+
+class WorkingTime:
+    """Seconds of work. On a CPU those in which this process was stopped, or given no time, do not count."""
+
+    def __init__(self, counts_cpu: bool) -> None:
+        self._counts_cpu = counts_cpu
+        self._began = self._now()
+
+    def lap(self) -> float:
+        """The seconds since the last lap."""
+        before, self._began = self._began, self._now()
+        wall, computed = (now - then for now, then in zip(self._began, before, strict=True))
+        return min(wall, computed) if self._counts_cpu else wall
+
+    @staticmethod
+    def _now() -> tuple[float, float]:
+        return time.monotonic(), time.process_time()
 
 
 class Log:

@@ -12,6 +12,7 @@ import sys
 import click
 
 from mellum_lsp import __version__
+from mellum_lsp.cli.adapt import adapt
 from mellum_lsp.cli.bench import bench
 from mellum_lsp.cli.bench_load import load
 from mellum_lsp.cli.bench_replay import replay
@@ -34,7 +35,7 @@ def cli() -> None:
     """
 
 
-for command in (serve, complete, index, models, doctor, stats, demo, bench, protocol):
+for command in (serve, complete, index, models, doctor, stats, demo, bench, protocol, adapt):
     cli.add_command(command)
 
 

@@ -42,6 +42,7 @@ MAY_IMPORT = {
         "bench",
         "diagnosis",
         "conformance",
+        "adapt",
     },
     "diagnosis": {
         "domain",
@@ -63,6 +64,17 @@ MAY_IMPORT = {
         "models",
         "engine",
         "conformance",
+    },
+    "adapt": {
+        "domain",
+        "machine",
+        "workspace",
+        "prompt",
+        "completion",
+        "feedback",
+        "models",
+        "engine",
+        "bench",
     },
     "training": {"domain", "workspace", "retrieval", "prompt", "completion", "engine", "bench"},
 }

@@ -110,7 +110,7 @@ def folder(settings: Corpus, run: Run, name: str) -> Iterator[SourceFile]:
         texts = [p.read_text("utf-8", "replace") for p in sorted(root.iterdir()) if _is_licence(p)]
         licence = licence_of_text(texts)
         _check(settings, name, licence, "licence file")
-    for found in Walker(root, IndexSettings()).walk():
+    for found in Walker(root, IndexSettings(exclude=settings.exclude)).walk():
         yield SourceFile("folder", root.name, "", licence, found.path, (root / found.path).read_bytes())
 
 

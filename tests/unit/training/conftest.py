@@ -126,3 +126,8 @@ def write_tiny_gguf() -> Callable[..., Path]:
         spec.loader.exec_module(module)
     writer: Callable[..., Path] = sys.modules["tiny_gguf"].write_tiny_gguf
     return writer
+
+
+@pytest.fixture
+def tiny_gguf() -> Callable[..., Path]:
+    return write_tiny_gguf()

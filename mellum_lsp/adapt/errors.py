@@ -1,0 +1,11 @@
+"""What keeps a workspace from being tuned, in sentences for the user."""
+
+from __future__ import annotations
+
+
+class AdaptFailed(Exception):  # noqa: N818 - says what happened
+    """It cannot be tuned; the message ends with a line ``hint: `` that says what to do."""
+
+
+class Interrupted(Exception):  # noqa: N818
+    """The user has ended it; what was done is kept."""
