@@ -1,25 +1,32 @@
-"""Takes the picture of VS Code: a real session with the embedded model.
+"""Takes the pictures of VS Code: a real session with the embedded model.
 
-    .venv/bin/python tests/editors/capture_vscode.py [--model PATH.gguf] [--output docs/images/vscode.png]
+    .venv/bin/python tests/editors/capture_vscode.py [--model PATH.gguf]
 
-Needs what `tests/editors/test_vscode.py` needs. Opens the demo's sample project, with the demo's hole, types
-the last character before the hole and takes the picture as soon as a ghost is shown.
+Needs what `make test-vscode` sets up. Opens the demo's sample project, with the demo's hole, types the last
+character before the hole and takes pictures: of the ghost, of its explanation, of the menu and of the models,
+for docs/images and for the extension's walkthrough.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
+import re
 import shutil
 import tempfile
 from pathlib import Path
 
 from capture_screenshot import REPOSITORY, SAMPLE_FILE, prepare_sample
-from conftest import SERVER
-from playwright.sync_api import sync_playwright
+from PIL import Image
+from playwright.sync_api import FloatRect, Page, sync_playwright
 from vscode import GHOST, CodeServer, Window
-from vscode_fixtures import PROGRAM
+from vscode_fixtures import EXTENSION, PROGRAM, SERVER
 
-REST_MILLISECONDS = 10_000
+IMAGES = REPOSITORY / "docs" / "images"
+WALKTHROUGH = EXTENSION / "media" / "walkthrough"
+REST_MILLISECONDS = 8_000
+SIZE = (1060, 620)
+SCALE = 1.25
 
 
 def main() -> None:
@@ -27,36 +34,69 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", default="nano-135m", help="a catalogue name or a path to a .gguf")
-    parser.add_argument("--output", type=Path, default=REPOSITORY / "docs" / "images" / "vscode.png")
     chosen = parser.parse_args()
-    package = max((REPOSITORY / "editor-configs" / "vscode").glob("*.vsix"))
+    package = max(EXTENSION.glob("*.vsix"))
     with tempfile.TemporaryDirectory(prefix="mellum-picture-") as folder, sync_playwright() as driver:
-        row, last = prepare_sample(Path(folder) / "shop")
-        server = Path(folder) / "mellum-lsp"
-        server.write_text(f'#!/bin/sh\nexec "{SERVER}" "$@" --model "{chosen.model}"\n', "utf-8")
-        server.chmod(0o755)
-        code_server = CodeServer(PROGRAM, package, {"mellum.serverPath": str(server)})
+        project = Path(folder) / "shop"
+        row, last = prepare_sample(project)
+        code_server = CodeServer(PROGRAM, package)
+        code_server.configure({"mellum.serverPath": str(SERVER), "mellum.model": chosen.model})
         chromium = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         try:
-            page = chromium.new_page(viewport={"width": 1060, "height": 700}, device_scale_factor=1.5)
-            window = Window(page, code_server, Path(folder) / "shop")
+            width, height = SIZE
+            page = chromium.new_page(viewport={"width": width, "height": height}, device_scale_factor=SCALE)
+            window = Window(page, code_server, project)
+            window.wait_for_ready()
             window.open(Path(SAMPLE_FILE).name)
-            page.locator(".margin .line-numbers", has_text=str(row)).click()
+            page.locator(".margin .line-numbers", has_text=re.compile(rf"^{row}$")).click()
             # A click on a line's number selects it; this leaves the caret at its end.
             window.press("ArrowLeft", "End")
-            window.type(last)
-            # The first request has the server evaluate the project's context; typing again profits from it.
-            page.wait_for_timeout(REST_MILLISECONDS)
-            window.press("Backspace")
-            window.type(last)
-            page.locator(GHOST).first.wait_for()
-            page.wait_for_timeout(500)
-            chosen.output.parent.mkdir(parents=True, exist_ok=True)
-            page.screenshot(path=chosen.output)
-            print(f"{chosen.output}: the ghost is {''.join(page.locator(GHOST).all_inner_texts())!r}")
+            take_pictures(window, last)
         finally:
             chromium.close()
             code_server.close()
+
+
+def take_pictures(window: Window, last: str) -> None:
+    """With the caret where ``last`` is still to be typed."""
+    page = window.page
+    window.type(last)
+    # The first request has the server evaluate the project's context; typing again profits from it.
+    page.wait_for_timeout(REST_MILLISECONDS)
+    window.press("Backspace")
+    window.type(last)
+    page.locator(GHOST).first.wait_for()
+    page.wait_for_timeout(500)
+    print(f"the ghost is {''.join(page.locator(GHOST).all_inner_texts())!r}")
+    picture(page, IMAGES / "vscode.png")
+    picture(page, WALKTHROUGH / "ghost.png", {"x": 300, "y": 36, "width": 560, "height": 420})
+
+    window.open_menu("")
+    page.wait_for_timeout(300)
+    picture(page, IMAGES / "vscode-menu.png")
+    picture(page, WALKTHROUGH / "status.png", {"x": 200, "y": 0, "width": 660, "height": 290})
+    window.press("Escape")
+
+    window.command("Mellum: Choose a Model…")
+    page.locator(".quick-input-list", has_text="mellum-4b").wait_for()
+    page.wait_for_timeout(300)
+    picture(page, IMAGES / "vscode-models.png", {"x": 200, "y": 0, "width": 660, "height": 330})
+    window.press("Escape")
+
+    window.command("View: Toggle Primary Side Bar Visibility")
+    window.command("Mellum: Explain This Completion")
+    window.webview().get_by_role("heading", name="Project context").wait_for()
+    page.wait_for_timeout(500)
+    picture(page, IMAGES / "vscode-explain.png")
+    picture(page, WALKTHROUGH / "explain.png", {"x": 480, "y": 36, "width": 570, "height": 540})
+
+
+def picture(page: Page, path: Path, clip: FloatRect | None = None) -> None:
+    """Small: the editor's surfaces have few colours."""
+    taken = Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    taken.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+    print(f"{path.relative_to(REPOSITORY)}: {path.stat().st_size / 1e3:.0f} kB")
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ QUIET = {
     "workbench.secondarySideBar.defaultVisibility": "hidden",
     "workbench.colorTheme": "Default Dark Modern",
     "chat.disableAIFeatures": True,
+    "remote.autoForwardPorts": False,
     "telemetry.telemetryLevel": "off",
     "editor.minimap.enabled": False,
     "editor.fontSize": 14,
@@ -167,6 +168,17 @@ class Window:
 
     def wait_for_status(self, text: str) -> None:
         self.page.locator(".statusbar-item", has_text=re.compile(rf"Mellum: {text}")).wait_for()
+
+    def open_menu(self, model: str) -> None:
+        """The menu behind the status, whose title names the model that is served."""
+        self.page.locator(".statusbar-item", has_text="Mellum").click()
+        self.page.locator(".quick-input-title", has_text=f"Mellum · {model}").wait_for()
+
+    def wait_for_model(self, model: str) -> None:
+        """Until the status names no trouble and its menu the ``model``."""
+        self.wait_for_ready()
+        self.open_menu(model)
+        self.press("Escape")
 
     def wait_for_notification(self, text: str) -> None:
         self.page.locator(".notification-toast", has_text=text).first.wait_for()

@@ -18,7 +18,7 @@ const EXPLANATION: Explanation = {
 
 test("the page tells text, gate, times, context, steps and prompt", () => {
   const html = page(EXPLANATION, "cart.py:2:5");
-  const told = ["cart.py:2:5", "return a + b", "0.94", "0.50: enough", "61 ms", "16 kept", "signatures only", "stop: statement", "&lt;fim_middle&gt;"];
+  const told = ["cart.py:2:5", "return a + b", "0.94", "0.50 is asked for: enough", "61 ms", "16 kept", "signatures only", "stop: statement", "&lt;fim_middle&gt;"];
   for (const words of told) {
     assert.ok(html.includes(words), words);
   }

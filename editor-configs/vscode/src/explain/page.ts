@@ -65,7 +65,7 @@ function outcome({ text, reason, model, source }: Explanation): string {
 function confidence({ gate }: Explanation): string {
   const verdict = gate.probability >= gate.threshold ? "enough" : "not enough";
   return `<h2>How sure</h2>
-<p>The model's joint probability is <b>${gate.probability.toFixed(2)}</b>, asked for are ${gate.threshold.toFixed(2)}: ${verdict}.</p>
+<p>The model's joint probability is <b>${gate.probability.toFixed(2)}</b>; at least ${gate.threshold.toFixed(2)} is asked for: ${verdict}.</p>
 <div class="bar"><i style="width:${percent(gate.probability)}"></i><u style="left:${percent(gate.threshold)}"></u></div>`;
 }
 
