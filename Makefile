@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-vscode vsix lint types bench bench-index editors vocabularies clean
+.PHONY: demo test test-vscode vsix lint types bench bench-index bench-latency editors vocabularies clean
 
 demo: $(STAMP)
 	@$(BIN)/mellum-lsp demo
@@ -50,6 +50,15 @@ bench: $(STAMP)
 # Time and memory of the index: synthetic chunks up to a million, real code up to a million lines.
 bench-index: $(STAMP)
 	$(BIN)/python tests/benchmarks/index.py
+
+# Typing beside this server and beside llama-server as llama.vim drives it, in turns, for MINUTES; every run adds
+# to what is in OUT. REPOSITORIES is a folder with those of tests/benchmarks/holes.toml.
+MINUTES ?= 15
+OUT ?= .cache/latency
+bench-latency: $(STAMP)
+	@bash tests/benchmarks/get_llama_server.sh .cache/llama-server $(BIN)/python
+	$(BIN)/python tests/benchmarks/latency.py run --repositories "$(REPOSITORIES)" --out $(OUT) --minutes $(MINUTES)
+	$(BIN)/python tests/benchmarks/latency.py report --out $(OUT)
 
 $(STAMP): pyproject.toml
 	@bash scripts/setup.sh "$(PYTHON)" "$(VENV)"

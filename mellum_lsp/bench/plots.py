@@ -111,6 +111,19 @@ def waiting_curves(milliseconds: Mapping[str, Sequence[float]], target_ms: float
     return figure
 
 
+def curves(series: Mapping[str, Sequence[tuple[float, float]]], across: str, up: str) -> Any:
+    """Lines through points, labelled with what is measured across and up."""
+    figure, axes = _figure()
+    for name, points in series.items():
+        style = "o-" if len(points) < 40 else "-"
+        axes.plot([x for x, _ in points], [y for _, y in points], style, ms=3, lw=0.9, label=name)
+    axes.set_xlabel(across)
+    axes.set_ylabel(up)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    return figure
+
+
 def weeks(by_week: Mapping[str, Metrics]) -> Any:
     """Bars of what was shown in each week, and over them the share that was accepted."""
     figure, axes = _figure()

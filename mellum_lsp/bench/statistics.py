@@ -116,6 +116,30 @@ def percentile(values: Values, per_cent: float) -> Estimate:
     return _estimate(float(np.percentile(numbers, per_cent)), np.asarray(drawn), len(numbers))
 
 
+def censored_percentile(values: Values, censored: Sequence[bool], per_cent: float) -> Estimate:
+    """The percentile where some values are only known to be larger (Kaplan and Meier's estimator, 1958).
+
+    Where the censored ones hide it, the largest value that was seen stands for it: a lower bound.
+    """
+    numbers, hidden = np.asarray(values, np.float64), np.asarray(censored, np.bool_)
+    if not len(numbers):
+        return Estimate(0.0, 0.0, 0.0, 0)
+    random = np.random.default_rng(SEED)
+    drawn = []
+    for _ in range(_PERCENTILE_RESAMPLES):
+        rows = random.integers(0, len(numbers), len(numbers))
+        drawn.append(_kaplan_meier(numbers[rows], hidden[rows], per_cent))
+    return _estimate(_kaplan_meier(numbers, hidden, per_cent), np.asarray(drawn), len(numbers))
+
+
+def _kaplan_meier(values: npt.NDArray[np.float64], censored: npt.NDArray[np.bool_], per_cent: float) -> float:
+    order = np.lexsort((censored, values))
+    at_risk = np.arange(len(values), 0, -1)
+    surviving = np.cumprod(np.where(censored[order], 1.0, 1 - 1 / at_risk))
+    reached = np.flatnonzero(surviving <= 1 - per_cent / 100 + 1e-12)
+    return float(values[order][reached[0] if len(reached) else -1])
+
+
 def _pairs(values: Values, others: Values) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     if len(values) != len(others):
         raise ValueError(f"{len(values)} values and {len(others)} others are no pairs")

@@ -74,7 +74,7 @@ class Outline:
 
 def outline(text: str, language: Language) -> Outline:
     """The outline of a text in a language that has a grammar. Broken stretches are left out."""
-    at = _character_offsets(text)
+    at = character_offsets(text)
     statements: dict[int, Span] = {}
     pieces: list[Span] = []
     edges: list[int] = []
@@ -107,7 +107,7 @@ def outline(text: str, language: Language) -> Outline:
 
 def definitions(text: str, language: Language) -> set[str]:
     """Names of the types, functions, members and constants that a text defines, but for locals."""
-    at = _character_offsets(text)
+    at = character_offsets(text)
     names: set[str] = set()
     stack = [_root(text, language)]
     while stack:
@@ -179,7 +179,7 @@ def _bodies(node: Any) -> list[Any]:
     return found or [child for child in node.named_children if _BODY_TYPE.search(child.type)]
 
 
-def _character_offsets(text: str) -> Callable[[int], int]:
+def character_offsets(text: str) -> Callable[[int], int]:
     """From offsets in UTF-8 to offsets in characters."""
     if text.isascii():
         return lambda offset: offset

@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mellum_lsp.bench.statistics import mean, mean_difference, ratio_of_means, share
+from mellum_lsp.bench.statistics import (
+    censored_percentile,
+    difference_of_ratios,
+    mean,
+    mean_difference,
+    percentile,
+    ratio_of_means,
+    ratio_of_sums,
+    share,
+)
 
 
 def test_the_interval_holds_the_true_mean_about_as_often_as_it_says() -> None:
@@ -60,3 +69,32 @@ def test_the_interval_of_a_share_holds_the_truth_about_as_often_as_it_says() -> 
     random = np.random.default_rng(3)
     samples = [share(random.random(30) < 0.9) for _ in range(300)]
     assert 0.90 < np.mean([one.low <= 0.9 <= one.high for one in samples]) < 0.99
+
+
+def test_a_ratio_of_sums_weighs_the_large_ones_more() -> None:
+    assert ratio_of_sums([1, 30], [10, 100], scale=100).value == pytest.approx(100 * 31 / 110)
+    assert ratio_of_sums([], []).n == 0
+
+
+def test_a_difference_of_ratios_that_is_the_same_everywhere_is_sure() -> None:
+    more = difference_of_ratios(([3, 6, 9], [10, 20, 30]), ([1, 2, 3], [10, 20, 30]))
+    assert more.value == pytest.approx(0.2)
+    assert more.excludes_zero
+
+
+def test_without_censored_values_it_is_the_percentile_of_what_was_seen() -> None:
+    values = list(range(1, 101))
+    assert censored_percentile(values, [False] * 100, 50).value == pytest.approx(50, abs=1)
+    assert percentile(values, 50).value == pytest.approx(50.5)
+
+
+def test_values_known_only_to_be_larger_move_a_percentile_up() -> None:
+    values = [10.0] * 5 + [100.0] * 5
+    withdrawn = [False] * 10
+    assert censored_percentile(values, withdrawn, 40).value == 10
+    withdrawn[:3] = [True] * 3  # three of the quick ones would have taken longer
+    assert censored_percentile(values, withdrawn, 40).value == 100
+
+
+def test_a_percentile_hidden_by_censored_values_is_bounded_from_below() -> None:
+    assert censored_percentile([5, 9, 20], [False, True, True], 95).value == 20
