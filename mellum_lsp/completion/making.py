@@ -17,6 +17,7 @@ from mellum_lsp.domain import Caret, ScoredChunk
 from mellum_lsp.engine.interface import Engine, EngineError, ModelInfo
 from mellum_lsp.prompt.dialects import Dialect, Vocabulary, choose
 from mellum_lsp.prompt.plan import Budget, Capacity, Plan, PlanSettings, full_budget, make_plan, micro_budget
+from mellum_lsp.prompt.revision import carried_over
 from mellum_lsp.retrieval.interface import ContextSource
 
 _ANOTHER_SPEED = 1.5
@@ -83,7 +84,15 @@ class PlanMaker:
             found = await self.project.find(caret, seconds)
         milliseconds = (time.perf_counter() - begun) * 1000
         document.hurried = found is None
-        plan = await self.in_thread(lambda: self._made(caret, found, model.dialect, model.full))
+        held = document.latest_full
+
+        def make() -> Plan:
+            plan = self._made(caret, found, model.dialect, model.full)
+            if found is None or held is None:
+                return plan
+            return carried_over(plan, held.plan, found, self.project.is_gone, self.project.compressed)
+
+        plan = await self.in_thread(make)
         document.compared(generation, caret)
         return document.expect(plan, milliseconds)
 

@@ -58,6 +58,11 @@ class Document:
             return self.coming
         return self.full if fits(self.full, self.latest) else None
 
+    @property
+    def latest_full(self) -> Planned | None:
+        """The full plan that was made last, whether it still fits or not."""
+        return self.coming or self.full
+
     def expect(self, plan: Plan, retrieval_ms: float) -> Planned:
         """``plan`` is to be evaluated; what is being evaluated in its place is given up.
 

@@ -18,6 +18,12 @@ from mellum_lsp.domain import Caret
 from mellum_lsp.engine.interface import Engine
 from mellum_lsp.retrieval.interface import ContextSource
 
+REST_SECONDS = 0.1
+"""Between two keys of somebody who types on, background work would evaluate a batch or two, lose what it has
+begun and make the next request wait for its end; longer pauses are frequent enough."""
+LONGEST_UNREST_SECONDS = 0.5
+"""Who types on for longer has background work done between two keys after all."""
+
 
 class Planner:
     """Plans for requests, and has warmed what they will need. Lives on one event loop."""
@@ -28,6 +34,8 @@ class Planner:
         self._idle = asyncio.Event()
         self._idle.set()
         self._busy = 0
+        self._busy_since = 0.0
+        self._rest: asyncio.TimerHandle | None = None
         self._maker = PlanMaker(engine, context, settings)
         self._upkeep = Upkeep(engine, self._maker, self._idle)
 
@@ -89,14 +97,20 @@ class Planner:
                 raise error
 
     def begin_interactive(self) -> None:
-        """A request has the engine; background work waits until the last `end_interactive`."""
+        """A request has the engine; background work waits until `REST_SECONDS` after the last one's end."""
         self._busy += 1
-        self._idle.clear()
+        if self._idle.is_set():
+            self._idle.clear()
+            self._busy_since = asyncio.get_running_loop().time()
+        if self._rest:
+            self._rest.cancel()
 
     def end_interactive(self) -> None:
         self._busy -= 1
         if not self._busy:
-            self._idle.set()
+            loop = asyncio.get_running_loop()
+            overdue = loop.time() - self._busy_since > LONGEST_UNREST_SECONDS
+            self._rest = loop.call_later(0 if overdue else REST_SECONDS, self._idle.set)
 
     def update_settings(self, settings: CompletionSettings) -> None:
         """Plans made by other settings are dropped."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-WARMING_SECONDS = 4.0
-"""How much computing a full prompt may cost, once each time its plan changes."""
+WARMING_SECONDS = 2.5
+"""How much computing a full prompt may cost, once each time its plan changes: about as long as somebody who
+comes to a place looks around before typing there."""
 SHORTEST_FULL_TOKENS = 256
 """Less would hardly be more than the micro prompt; a model that needs long for it is too slow anyway."""
 LONGEST_FULL_TOKENS = 8192

@@ -57,6 +57,26 @@ def revised(
     return within(plan, caret, plan.budget.total_tokens)
 
 
+def carried_over(
+    fresh: Plan,
+    held: Plan,
+    found: Sequence[ScoredChunk],
+    is_gone: Callable[[Chunk], bool],
+    compress: Compress = uncompressed,
+) -> Plan:
+    """``fresh``, made from scratch for another place of the same document, with the context of ``held``.
+
+    Context stands in front of everything else, so that another choice of it costs the whole prompt, and the
+    same one only the new window. ``fresh`` itself where its own context is clearly better for its place.
+    """
+    if not held.context or (held.budget, held.dialect) != (fresh.budget, fresh.dialect):
+        return fresh
+    caret = fresh.made_at
+    plan = revised(replace(fresh, chunks=held.chunks, context=held.context), caret, found, is_gone, compress)
+    plan = within(plan, caret, plan.budget.total_tokens - plan.budget.typing_tokens)
+    return fresh if is_outdone(plan, caret, found, compress) else plan
+
+
 def gone_from(plan: Plan, caret: Caret, is_gone: Callable[[Chunk], bool]) -> list[ScoredChunk]:
     """The chunks that the plan should no longer hold: gone from the project, or come into the window."""
     return [one for one in plan.chunks if not plan.may_hold(one.chunk, caret) or is_gone(one.chunk)]

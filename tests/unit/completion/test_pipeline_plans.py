@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
+from mellum_lsp.completion.plans import LONGEST_UNREST_SECONDS, REST_SECONDS
 from mellum_lsp.domain import Trigger
 from mellum_lsp.engine.interface import GenerateRequest
 from mellum_lsp.engine.scripted import Pause, Script, ScriptedEngine
@@ -87,7 +89,21 @@ class TestPlans:
         assert all(generation.request.max_tokens for generation in engine.generations)
         more.set()
         await task
-        await until(lambda: len(engine.generations) == 2)
+        await until(lambda: any(not generation.request.max_tokens for generation in engine.generations))
+
+    async def test_warming_waits_for_a_pause_but_not_for_long(self, make: Make) -> None:
+        engine = ScriptedEngine(lambda request: "return x" if request.max_tokens else "")
+        completer = make(engine)
+        warmed = 0
+        begun = time.monotonic()
+        for length in range(1, 60):
+            await completer.complete(caret_in(BODY.replace("$0", "q" * length + "$0")))
+            warmed = sum(not generation.request.max_tokens for generation in engine.generations)
+            if warmed:
+                break
+            await asyncio.sleep(REST_SECONDS / 4)
+        assert warmed
+        assert LONGEST_UNREST_SECONDS < time.monotonic() - begun < 3 * LONGEST_UNREST_SECONDS
 
     async def test_warm_loads_the_model_and_evaluates_in_the_background(self, make: Make) -> None:
         engine = ScriptedEngine("return a + b")

@@ -10,6 +10,7 @@ from prompt.carets import typed
 
 from mellum_lsp.completion.outcome import Explanation
 from mellum_lsp.completion.pipeline import Completer
+from mellum_lsp.completion.plans import REST_SECONDS
 from mellum_lsp.domain import Chunk, prompt_text
 from mellum_lsp.engine.interface import GenerateRequest
 from mellum_lsp.engine.scripted import Pause, Script, ScriptedEngine
@@ -210,7 +211,7 @@ class TestWhileTheUserTypes:
             index.add(now.path, now.text)
             await completer.complete(now)
             if length % 10 == 0:
-                await asyncio.sleep(0.12)  # the background has its turn
+                await asyncio.sleep(2 * REST_SECONDS)  # the background has its turn
             costs.append(sum(one.stats.evaluated_tokens for one in engine.generations[known:]))
             known = len(engine.generations)
         return costs

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mellum_lsp.domain import Chunk, Part, ScoredChunk, prompt_text
 from mellum_lsp.prompt.dialects.mellum import Mellum
 from mellum_lsp.prompt.plan import Plan, make_plan, prompt_tokens
-from mellum_lsp.prompt.revision import is_outdone, revised
+from mellum_lsp.prompt.revision import carried_over, is_outdone, revised
 
 from .carets import COUNTS, Caret, caret_in, one_per_character, typed
 from .plans import budget, budgets, chunks, compressions, first_line, found, plan_for
@@ -218,3 +218,49 @@ def test_a_plan_made_of_the_best_is_never_outdone_by_them(before, limits, count,
     plan = make_plan(caret, before, limits, Mellum(), count, compress)
     assert not is_outdone(plan, caret, before, compress)
     assert revised(plan, caret, before, nothing_gone, compress) is plan
+
+
+class TestCarriedOver:
+    """A caret that has come to another place of its document keeps the context that is evaluated."""
+
+    def test_the_held_context_stays_in_its_order_and_only_the_window_is_new(self) -> None:
+        held, _ = plan_for("¦", found("a.py", 1, "a", 0.5), found("b.py", 1, "b", 0.4))
+        fresh, caret = plan_for("x = 1\n¦", found("b.py", 1, "b", 0.5), found("a.py", 1, "a", 0.45))
+        assert shown(fresh) != shown(held)
+        plan = carried_over(fresh, held, fresh.chunks, nothing_gone)
+        assert shown(plan) == shown(held)
+        assert plan.geometry == fresh.geometry
+        assert plan.tokens == prompt_tokens(plan.render(caret), one_per_character)
+
+    def test_a_clearly_better_context_is_worth_a_new_prompt(self) -> None:
+        held, _ = plan_for("¦", found("a.py", 1, "a" * 60, 0.5), total=150)
+        fresh, _ = plan_for("x = 1\n¦", found("b.py", 1, "b" * 60, 0.9), total=150)
+        assert (shown(held), shown(fresh)) == (["a.py"], ["b.py"])
+        assert carried_over(fresh, held, fresh.chunks, nothing_gone) is fresh
+
+    def test_what_is_gone_is_not_carried_over(self) -> None:
+        held, _ = plan_for("¦", found("a.py", 1, "a"), found("b.py", 1, "b"))
+        fresh, _ = plan_for("x = 1\n¦", found("b.py", 1, "b"))
+        assert shown(carried_over(fresh, held, fresh.chunks, gone("a"))) == ["b.py"]
+
+    def test_what_the_new_window_shows_is_not_carried_over(self) -> None:
+        far = "\n" * 60
+        helper = found("src/shapes.py", 61, "def helper(): ...")
+        held, _ = plan_for(f"¦{far}def helper(): ...", helper, found("a.py", 1, "a"))
+        fresh, _ = plan_for(f"{far}¦\ndef helper(): ...", found("a.py", 1, "a"))
+        assert len(held.chunks) == 2
+        assert shown(carried_over(fresh, held, fresh.chunks, nothing_gone)) == ["a.py"]
+
+    def test_plans_of_other_budgets_have_nothing_to_carry_over(self) -> None:
+        held, _ = plan_for("¦", found("a.py", 1, "a"), total=150)
+        fresh, _ = plan_for("x = 1\n¦", found("b.py", 1, "b"), total=160)
+        assert carried_over(fresh, held, fresh.chunks, nothing_gone) is fresh
+
+    @settings(max_examples=50, deadline=None)
+    @given(chunks, chunks, budgets)
+    def test_the_budget_is_kept(self, before, offered, limits) -> None:  # type: ignore[no-untyped-def]
+        held = make_plan(caret_in("¦"), before, limits, Mellum(), one_per_character)
+        caret = caret_in("def f():\n    ¦\n")
+        fresh = make_plan(caret, offered, limits, Mellum(), one_per_character)
+        plan = carried_over(fresh, held, offered, nothing_gone)
+        assert prompt_tokens(plan.render(caret), one_per_character) <= limits.total_tokens
