@@ -99,6 +99,7 @@ def _groups(events: Sequence[Event]) -> dict[str, dict[str, Metrics]]:
         "language": metrics.by(metrics.language_of, events),
         "model": metrics.by(metrics.model_of, events),
         "kind": metrics.by(metrics.kind_of, events),
+        "form": metrics.by(metrics.form_of, events),
         "source": metrics.by(metrics.source_of, events),
     }
 

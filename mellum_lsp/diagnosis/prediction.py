@@ -20,7 +20,7 @@ REPLY_TOKENS = 10
 """A line of code, about; what the prompt's budget reckons with too."""
 TYPED_TOKENS = 2
 """What one key makes the engine evaluate, with the KV cache kept."""
-TOLERANCE = 1.5
+TOLERANCE = 1.7
 """How far predictions may lie from what is measured then, as a factor: see docs/doctor.md."""
 _LONGEST_CONTEXT = 8192
 _Q4_BLOCK = 256

@@ -1,8 +1,8 @@
 """From events to figures: acceptance rate, ratio of completed code, kept rate, waiting times. Pure.
 
 Definitions (JetBrains, "AI Code Completion: Less Is More", 2024): the *acceptance rate* is the share of
-shown suggestions that were accepted; the *ratio of completed code* (RoCC) is the characters that completion
-inserted over all characters that were written, by hand and by completion.
+shown suggestions that were accepted, in whole or in part; the *ratio of completed code* (RoCC) is the
+characters that completion inserted over all characters that were written, by hand and by completion.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ class Suggestion:
     language: str = ""
     model: str = ""
     source: str = ""
+    form: str = ""
     lines: int = 0
     at: float = 0.0
     latency_ms: float = 0.0
@@ -71,6 +72,7 @@ def suggestions(events: Iterable[Event]) -> list[Suggestion]:
             one.happened.add(event.kind)
             one.language, one.model, one.source = event.language, event.model, event.source
             one.latency_ms, one.probability = event.latency_ms, event.probability
+            one.form = event.form
             one.at = one.at or event.at
             one.lines = max(one.lines, event.lines)
         if event.kind is Kind.ACCEPTED:
@@ -148,6 +150,11 @@ def kind_of(one: Suggestion) -> str:
 
 def source_of(one: Suggestion) -> str:
     return one.source
+
+
+def form_of(one: Suggestion) -> str:
+    """What was completed: a line, a block, the middle of a line, a word."""
+    return one.form
 
 
 def week_of(one: Suggestion) -> str:

@@ -40,6 +40,7 @@ def test_the_figures_as_a_table_and_as_json() -> None:
     assert found["overall"]["acceptance_rate"] == 0.25
     assert found["overall"]["ratio_of_completed_code"] == 0.25
     assert found["by"]["language"]["python"]["shown"] == 4
+    assert set(found["by"]) == {"language", "model", "kind", "form", "source"}
 
 
 @pytest.mark.usefixtures("counted")

@@ -10,6 +10,7 @@ import pytest
 from mellum_lsp.diagnosis.prediction import Speed, predict_speed, waiting
 from mellum_lsp.diagnosis.speed import MachineSpeed, WeightSpeed
 from mellum_lsp.models.catalog import CatalogModel, catalog, find
+from mellum_lsp.prompt.budget import WARMING_SECONDS
 
 MACHINE = MachineSpeed(
     weights={"Q8_0": WeightSpeed(0.04, 0.01), "Q4_K_M": WeightSpeed(0.025, 0.01)},
@@ -72,7 +73,8 @@ def test_a_key_costs_little_and_a_jump_the_short_prompt() -> None:
     found = waiting(Speed(prefill=500, decode=100), context_tokens=8192, target_ms=300)
     assert found.typing_ms == pytest.approx(2 / 500 * 1e3 + 100)
     assert found.jump_ms <= 300
-    assert found.context_tokens == 2000 and found.context_seconds == pytest.approx(4.0)
+    assert found.context_seconds == pytest.approx(WARMING_SECONDS)
+    assert found.context_tokens == 500 * WARMING_SECONDS
 
 
 @pytest.mark.parametrize(("decode", "verdict"), [(200, "yes"), (40, "close"), (28, "close"), (10, "no")])

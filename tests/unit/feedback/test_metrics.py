@@ -6,7 +6,7 @@ import pytest
 
 from mellum_lsp.feedback.events import Event, Kind
 from mellum_lsp.feedback.keystrokes import typed_characters
-from mellum_lsp.feedback.metrics import by, kind_of, language_of, model_of, overall, week_of
+from mellum_lsp.feedback.metrics import by, form_of, kind_of, language_of, model_of, overall, week_of
 from mellum_lsp.feedback.survival import kept_characters, visible_characters
 
 
@@ -79,6 +79,8 @@ def test_groups_have_figures_of_their_own_the_largest_first() -> None:
     assert found["python"].ratio_of_completed_code == 0.25
     assert by(model_of, events).keys() == {"unknown"}
     assert by(kind_of, events)["one line"].shown == 3
+    forms = [event(Kind.SHOWN, "a", form="block"), event(Kind.ACCEPTED, "a", 5, form="block")]
+    assert by(form_of, forms)["block"].acceptance_rate == 1.0
     assert by(week_of, [event(Kind.SHOWN, at=1795267140.0)]).keys() == {"2026-11-16"}
 
 
