@@ -63,9 +63,10 @@ class WorkerProcess:
         return line.decode("utf-8", "surrogateescape") or None
 
     def end(self) -> None:
-        """Ends the worker at once, whatever it does. ``on_end`` follows."""
+        """Ends the worker at once, whatever it does. ``on_end`` follows, unless we end before."""
         with contextlib.suppress(OSError):
             self._process.kill()
+            self._progress_file.unlink(missing_ok=True)  # a worker that just started has not done it yet
 
     def _listen(self) -> None:
         stream = cast(BinaryIO, self._process.stdout)
