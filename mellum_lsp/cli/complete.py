@@ -72,6 +72,7 @@ async def _complete(caret: Caret, root: Path, model: str | None, lora: str | Non
         on_index_status=lambda status: None,
         on_engine_error=lambda error: None,  # becomes the outcome's reason
         on_notice=errors.print,
+        on_process=lambda: None,
         on_generated=lambda request, stats: None,
         index=None,
     )

@@ -65,8 +65,10 @@ class LlamaEngine:
         name: str = "",
         launch: Launch = start_own,
         lifetime: Lifetime | None = None,
+        on_process: Callable[[], None] = lambda: None,
     ) -> None:
         self._model = model.absolute()
+        self._on_process = on_process
         self._name = name
         self._settings = settings or EngineSettings()
         self._log_file = log_file
@@ -152,7 +154,8 @@ class LlamaEngine:
             self._starting.cancel()
             with contextlib.suppress(asyncio.CancelledError, EngineError):
                 await self._starting
-        link, self._link = self._link, None
+        link = self._link
+        self._use(None)
         if link:
             await link.end()
         self._pending.fail_counts(_closed_error())
@@ -180,9 +183,16 @@ class LlamaEngine:
             ) from error
         if self._name:
             info = replace(info, name=self._name)
-        self._info, self._link = info, link
+        self._info = info
+        self._use(link)
         self._spawn(self._read(link))
         return info
+
+    def _use(self, link: Link | None) -> None:
+        """Speak to another engine from now on, or to none."""
+        changed, self._link = link is not self._link, link
+        if changed:
+            self._on_process()
 
     def _loaded(self, task: asyncio.Task[ModelInfo]) -> None:
         self._starting = None
@@ -304,7 +314,7 @@ class LlamaEngine:
     async def _note_end(self, link: Link) -> None:
         """The engine ended because nobody asked for anything; what was asked at that very moment is asked of
         the next one."""
-        self._link = None
+        self._use(None)
         await link.end()
         self._ask_again(EngineCrashed("the engine has ended\nhint: the next request starts another"))
 
@@ -313,7 +323,7 @@ class LlamaEngine:
         if self._link is not link:
             return  # closed by ourselves
         log.warning("%s", text)
-        self._link = None
+        self._use(None)
         self._restarts.crashed(time.monotonic())
         self._ask_again(EngineCrashed(text))
 

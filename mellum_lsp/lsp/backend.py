@@ -76,8 +76,9 @@ class Build(Protocol):
 
     ``model`` was chosen on the command line and outweighs the settings. ``on_index_status`` is called in any
     thread, ``on_engine_error`` on the event loop, at every trouble, ``on_notice`` with what the user should
-    know besides: that code goes to another machine, that it does no longer. ``on_generated`` hears of every
-    generation of the completer's when it has ended.
+    know besides: that code goes to another machine, that it does no longer. ``on_process`` hears, there too,
+    when the engine's process is another one or none any more, ``on_generated`` of every generation of the
+    completer's when it has ended.
     """
 
     def __call__(
@@ -89,6 +90,7 @@ class Build(Protocol):
         on_index_status: Callable[[Any], None],
         on_engine_error: Callable[[EngineError], None],
         on_notice: Callable[[str], None],
+        on_process: Callable[[], None],
         on_generated: OnEnded,
         index: Index | None,
     ) -> Backend: ...
@@ -112,6 +114,7 @@ def build(
     on_index_status: Callable[[Any], None],
     on_engine_error: Callable[[EngineError], None],
     on_notice: Callable[[str], None],
+    on_process: Callable[[], None],
     on_generated: OnEnded,
     index: Index | None,
 ) -> Backend:
@@ -120,7 +123,7 @@ def build(
     from mellum_lsp.lsp.gate import thresholds_of
     from mellum_lsp.retrieval.live import LiveIndex
 
-    chosen = choose_engine(settings, model or settings.model, folders, on_notice)
+    chosen = choose_engine(settings, model or settings.model, folders, on_notice, on_process)
     if index is None:
         index = LiveIndex(folders, settings.indexing(), on_index_status)
     index.update_settings(settings.indexing())

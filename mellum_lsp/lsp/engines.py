@@ -38,14 +38,19 @@ class ChosenEngine:
 
 
 def choose_engine(
-    settings: Settings, choice: str | None, folders: Sequence[Path], on_notice: Callable[[str], None]
+    settings: Settings,
+    choice: str | None,
+    folders: Sequence[Path],
+    on_notice: Callable[[str], None],
+    on_process: Callable[[], None],
 ) -> ChosenEngine:
     """The engine for the model ``choice``, or the remote one of the settings with that behind it.
 
-    ``folders`` are the workspace's, which may have an adapter of their own. Where there is no model to serve,
+    ``folders`` are the workspace's, which may have an adapter of their own; ``on_process`` hears when the
+    engine's process is another one, or none any more. Where there is no model to serve,
     the engine is one that fails with the reason.
     """
-    local = _local_engine(settings, choice, folders)
+    local = _local_engine(settings, choice, folders, on_process)
     mode = local.mode()
     if not settings.engine.url or mode == "scripted":
         return local
@@ -64,7 +69,9 @@ def choose_engine(
     return replace(local, engine=engine, model="", mode=lambda: "remote" if engine.is_remote else mode)
 
 
-def _local_engine(settings: Settings, choice: str | None, folders: Sequence[Path]) -> ChosenEngine:
+def _local_engine(
+    settings: Settings, choice: str | None, folders: Sequence[Path], on_process: Callable[[], None]
+) -> ChosenEngine:
     """The engine of this machine for a chosen model."""
     from mellum_lsp.engine.llama import LlamaEngine
     from mellum_lsp.engine.process import start_own
@@ -88,6 +95,7 @@ def _local_engine(settings: Settings, choice: str | None, folders: Sequence[Path
         chosen.name,
         launch=join_or_start if mode == "shared" else start_own,
         lifetime=settings.engine_lifetime(),
+        on_process=on_process,
     )
     return ChosenEngine(
         local, chosen.name, lambda: mode, adapter, lambda: adapter_for(settings, folders, chosen.path)

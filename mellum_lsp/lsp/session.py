@@ -136,6 +136,7 @@ class Session:
             on_index_status=self._hear_index,
             on_engine_error=self._hear_engine_error,
             on_notice=self._hear_notice,
+            on_process=self._reporter.changed,
             on_generated=self.tracing.generated,
             index=old.index if old is not None else None,
         )

@@ -139,6 +139,7 @@ class Lab:
         on_index_status: Callable[[Any], None],
         on_engine_error: Callable[[EngineError], None],
         on_notice: Callable[[str], None],
+        on_process: Callable[[], None],
         on_generated: OnEnded,
         index: FakeIndex | None,
     ) -> Backend:

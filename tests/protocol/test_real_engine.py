@@ -61,6 +61,11 @@ async def engine_of(client: LspClient) -> dict[str, Any]:
     return engine
 
 
+def told_pids(client: LspClient) -> list[int | None]:
+    """The engine's process in every status that the client was told."""
+    return [status["engine"]["pid"] for status in client.received("mellum/status")]
+
+
 async def ended(pid: int, seconds: float = 10.0) -> bool:
     """Whether the process ends within so many seconds."""
     deadline = time.monotonic() + seconds
@@ -93,8 +98,11 @@ async def test_the_engine_can_be_killed_and_the_next_request_is_served(
         client.options = {"engine": {"mode": mode, "idleSeconds": 0}}
         await client.initialize()
         await completed(client)
-        os.kill((await engine_of(client))["pid"], signal.SIGKILL)
+        killed = (await engine_of(client))["pid"]
+        os.kill(killed, signal.SIGKILL)
+        await client.until(lambda: told_pids(client)[-1] is None)  # without anybody's asking
         await until_completed(client)
+        await client.until(lambda: told_pids(client)[-1] not in (None, killed))
         await client.end()
 
 
