@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 import psutil
 
-from mellum_lsp.bench.writing import Document, Edit, Ghost
+from mellum_lsp.bench.document import Document, Edit, Ghost
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

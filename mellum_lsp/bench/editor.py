@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mellum_lsp.bench.assistant import Answer, Processes, Screen, Spent
-from mellum_lsp.bench.writing import Document, Edit, Ghost
+from mellum_lsp.bench.document import Document, Edit, Ghost
 from mellum_lsp.conformance.client import LspClient, ServerError, at, caret_position
 from mellum_lsp.conformance.processes import own_server, server_process
 

@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Sequence
 import msgspec
 
 from mellum_lsp.bench.assistant import Answer, Assistant, Spent
+from mellum_lsp.bench.document import Document, Ghost
 from mellum_lsp.bench.typist import Sitting, Typist, Visit
-from mellum_lsp.bench.writing import Document, Ghost, Writing
+from mellum_lsp.bench.writing import Writing
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from math import log
 from typing import Literal
 
+from mellum_lsp.bench.document import Document
 from mellum_lsp.bench.project import code_files
-from mellum_lsp.bench.writing import Document, Writing, indentation_unit
+from mellum_lsp.bench.writing import Writing, indentation_unit
 from mellum_lsp.workspace.languages import language_of
 
 Takes = Literal["whole", "lines"]

@@ -10,63 +10,16 @@ from __future__ import annotations
 
 import copy
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import takewhile
+
+from mellum_lsp.bench.document import Document, Edit, Ghost
 
 _CLOSER_OF = {"(": ")", "[": "]", "{": "}", '"': '"', "'": "'", "`": "`"}
 _QUOTES = "\"'`"
 _CLOSES_IN_FRONT_OF = " \t\n;:.,=)]}>"
 _INDENTATION = re.compile(r"[ \t]*")
 _OPENS_A_BLOCK = (":", "{", "(", "[")
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """``text`` in place of ``replaced``, which stood at ``start``; the caret is at ``caret`` then.
-
-    Offsets count characters.
-    """
-
-    start: int
-    replaced: str
-    text: str
-    caret: int
-
-    @property
-    def end(self) -> int:
-        """Where the replaced text ended."""
-        return self.start + len(self.replaced)
-
-    @property
-    def growth(self) -> int:
-        return len(self.text) - len(self.replaced)
-
-
-@dataclass(frozen=True, slots=True)
-class Ghost:
-    """``text`` offered at the caret in place of ``replaces`` characters behind it."""
-
-    text: str
-    replaces: int = 0
-
-
-@dataclass(slots=True)
-class Document:
-    """A file as the editor has it open; ``places`` are being written in it."""
-
-    path: str
-    language: str
-    text: str
-    places: list[Writing] = field(default_factory=list)
-
-    def apply(self, edit: Edit, by: Writing) -> None:
-        """Change the text; the carets of other places move with it."""
-        self.text = self.text[: edit.start] + edit.text + self.text[edit.end :]
-        for place in self.places:
-            if place is by:
-                place.caret = edit.caret
-            elif place.caret >= edit.end:
-                place.caret += edit.growth
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +176,7 @@ class Writing:
         surplus, self._surplus = self._surplus, ""
         if surplus and not before.strip():
             self.written += 1
-            return self._new_line(indentation, trimmed=len(before))
+            return self._new_line(indentation, trimmed=len(surplus))
         behind = self._closers[0] if self._closers else None
         if behind and _CLOSER_OF.get(opened) == behind.text and opened not in _QUOTES:
             own_line = f"\n{indentation}"

@@ -29,7 +29,7 @@ from typing import Any
 import httpx2
 
 from mellum_lsp.bench.assistant import Answer, Processes, Screen, Spent
-from mellum_lsp.bench.writing import Document, Edit, Ghost
+from mellum_lsp.bench.document import Document, Edit, Ghost
 
 N_PREFIX, N_SUFFIX, RING_CHUNKS, CHUNK_LINES = 256, 64, 16, 32
 LOOK_BACK, CACHE_KEYS, LONGEST_LINE_SUFFIX = 128, 250, 8

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from mellum_lsp.bench.assistant import Answer, Screen, Spent
+from mellum_lsp.bench.document import Document, Edit, Ghost
 from mellum_lsp.bench.replay import Replayed, replay
 from mellum_lsp.bench.replay_summary import ReplayVariant, figures_of, summarise
 from mellum_lsp.bench.typist import Place, Sitting, Takes, Typist, Visit
-from mellum_lsp.bench.writing import Document, Edit, Ghost
 
 LINES = ("    first = compute(value)", "    second = first + 1", "    return second")
 TEXT = "def f(value):\n" + "\n".join(LINES) + "\n\n\ndef g():\n    pass\n"

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mellum_lsp.bench.writing import Document, Edit, Ghost, Writing, indentation_unit
+from mellum_lsp.bench.document import Document, Edit, Ghost
+from mellum_lsp.bench.writing import Writing, indentation_unit
 
 
 def write(before: str, target: str, after: str = "\n", unit: str = "    ") -> Writing:
