@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from mellum_lsp.cli.output import Failure, json_option, print_json
+from mellum_lsp.cli.output import Failure, json_option, print_json, reported_failures
 from mellum_lsp.cli.preferences import clear_preferences, export_preferences
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def stats(context: click.Context, days: int | None, page: Path | None, as_json: 
         print_json(_document(events))
         return
     if page:
-        _write_page(events, page)
+        with reported_failures():
+            _write_page(events, page)
         click.echo(f"written: {page}")
         return
     _tell(events)

@@ -15,6 +15,7 @@ from mellum_lsp.diagnosis.project import check_project
 from mellum_lsp.diagnosis.recommendation import Recommendation, recommend
 from mellum_lsp.diagnosis.speed import kept_speed, measure_speed
 from mellum_lsp.diagnosis.system import check_file_watching, check_folders, check_hardware, check_software
+from mellum_lsp.engine.gguf import check_is_model, read_header
 from mellum_lsp.engine.interface import EngineError, ModelInfo
 from mellum_lsp.models.catalog import find
 from mellum_lsp.models.hardware import measure_hardware
@@ -72,6 +73,7 @@ def _served(wanted: Wanted, measured: dict[Path, MeasuredModel], on_progress: On
     """The model that serves when nothing else is said: resolved, loaded, measured."""
     try:
         chosen = resolve(wanted.model)
+        check_is_model(read_header(chosen.path))
         megabytes = round(chosen.path.stat().st_size / 1e6)
         yield Check(
             "model",

@@ -113,8 +113,11 @@ class PreferenceStore:
         return [_record(msgspec.json.decode(row, type=_Row)) for (row,) in rows]
 
     def clear(self) -> int:
-        """Forget everything; returns how many records there were."""
-        forgotten = len(self.read())
+        """Forget everything, a damaged file too; returns how many records could be read."""
+        try:
+            forgotten = len(self.read())
+        except (sqlite3.Error, msgspec.MsgspecError):
+            forgotten = 0
         for ending in ("", "-journal", "-wal", "-shm"):
             self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
         return forgotten

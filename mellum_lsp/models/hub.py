@@ -104,12 +104,14 @@ def download(
     return target
 
 
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
+def sha256_of(path: Path, on_progress: Callable[[float], None] = lambda fraction: None) -> str:
+    """The SHA-256 of a file, in hexadecimal; ``on_progress`` gets fractions from 0 to 1."""
+    digest, size, done = hashlib.sha256(), max(1, path.stat().st_size), 0
     with path.open("rb") as stream:
         while block := stream.read(_READ_BYTES):
             digest.update(block)
+            done += len(block)
+            on_progress(done / size)
     return digest.hexdigest()
 
 

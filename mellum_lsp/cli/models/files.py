@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from mellum_lsp.cli.output import Failure, json_option, print_json, reported_failures
+from mellum_lsp.cli.output import Failure, json_option, print_json, progress_bar, reported_failures
 from mellum_lsp.models.catalog import find
 from mellum_lsp.models.resolve import resolve
 from mellum_lsp.models.store import folder_of, origin_of, pulled, remove
@@ -45,7 +45,8 @@ def verify(name: str | None, as_json: bool) -> None:
         header = read_header(choice.path)
         check_is_model(header)
         origin = origin_of(choice.name) if pulled(choice.name) == choice.path else None
-        digest = sha256_of(choice.path)
+        with progress_bar(f"reading {choice.path.name}", shown=not as_json) as on_progress:
+            digest = sha256_of(choice.path, on_progress)
         if origin and digest != origin.sha256:
             raise Failure(
                 f"{choice.path} is not the file that was stored: its SHA-256 is {digest}, "

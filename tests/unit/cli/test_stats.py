@@ -53,6 +53,12 @@ def test_the_page_works_offline(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("counted")
+def test_a_page_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    result = run("--html", str(tmp_path / "nowhere" / "stats.html"))
+    assert result.exit_code == 1 and "nowhere" in result.output
+
+
+@pytest.mark.usefixtures("counted")
 def test_everything_is_forgotten_on_request() -> None:
     assert json.loads(run("clear", "--json").stdout) == {"forgotten_events": 6}
     assert "Nothing was counted yet" in run().output

@@ -54,6 +54,12 @@ def test_nor_where_the_model_is_the_trouble(private: list[str], model: str) -> N
     assert "problem" in report
 
 
+def test_a_quick_look_sees_what_is_no_model(private: list[str], tmp_path: Path) -> None:
+    (tmp_path / "text.gguf").write_text("no model")
+    document = json.loads(run("--quick", "--json", "--model", str(tmp_path / "text.gguf")))
+    assert document["healthy"] is False
+
+
 def test_the_user_is_told_the_paths(private: list[str]) -> None:
     """What is shown on the own screen holds everything."""
     document = json.loads(run("--quick", "--json"))

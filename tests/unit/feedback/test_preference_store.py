@@ -71,6 +71,12 @@ class TestStore:
         assert list(tmp_path.iterdir()) == []
         assert store.clear() == 0
 
+    def test_a_damaged_file_can_still_be_removed(self, tmp_path: Path) -> None:
+        store = PreferenceStore(tmp_path / "preferences.sqlite3")
+        store.path.write_bytes(b"no database, but perhaps somebody's text")
+        assert store.clear() == 0
+        assert list(tmp_path.iterdir()) == []
+
     def test_old_records_are_forgotten(self, tmp_path: Path) -> None:
         store = PreferenceStore(tmp_path / "preferences.sqlite3", days=30)
         store.add(dataclasses.replace(RECORD, at=time.time() - 40 * 86400))

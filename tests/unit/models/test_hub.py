@@ -68,6 +68,13 @@ def test_a_model_arrives_whole_with_its_progress(hub: FakeHub, tmp_path: Path) -
     assert seen[0] == (0, len(MODEL)) and seen[-1] == (len(MODEL), len(MODEL))
 
 
+def test_hashing_tells_how_far_it_is(tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(bytes(3_000_000))
+    seen: list[float] = []
+    assert len(hub_module.sha256_of(tmp_path / "large", seen.append)) == 64
+    assert len(seen) == 3 and seen == sorted(seen) and seen[-1] == 1.0
+
+
 def test_what_is_here_is_not_fetched_again(hub: FakeHub, tmp_path: Path) -> None:
     fetch(hub, tmp_path)
     fetch(hub, tmp_path)
