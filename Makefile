@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-vscode vsix lint types bench bench-index bench-latency editors vocabularies clean
+.PHONY: demo test test-training test-vscode vsix lint types bench bench-index bench-latency editors vocabularies clean
 
 demo: $(STAMP)
 	@$(BIN)/mellum-lsp demo
@@ -36,6 +36,13 @@ test-vscode: $(STAMP)
 	  $(BIN)/pytest tests/editors/test_vscode*.py; \
 	else echo "no VS Code here: the tests of its extension are skipped"; fi
 
+# What needs PyTorch: the stages of training, and `mellum-lsp adapt` from end to end. In an environment of its own,
+# for those libraries are large; in the versions that made the embedded model.
+test-training:
+	@bash scripts/setup.sh "$(PYTHON)" $(VENV)-training
+	$(VENV)-training/bin/pip install --quiet -c training/constraints.txt --editable '.[dev,training]'
+	$(VENV)-training/bin/pytest tests/unit/training
+
 # Neovim and Helix beside the system's own; their tests are skipped with a message where they cannot be had.
 editors:
 	@bash tests/editors/get_editors.sh .cache/editors || echo "no current editors here: their tests will be skipped"
@@ -65,4 +72,4 @@ $(STAMP): pyproject.toml
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(VENV)-training .cache .mypy_cache .ruff_cache .pytest_cache

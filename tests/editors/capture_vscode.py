@@ -40,7 +40,9 @@ def main() -> None:
         project = Path(folder) / "shop"
         row, last = prepare_sample(project)
         code_server = CodeServer(PROGRAM, package)
-        code_server.configure({"mellum.serverPath": str(SERVER), "mellum.model": chosen.model})
+        # On a busy machine the model seems slow, and the prompt would be short of the project's context.
+        prompt = {"mellum.model": chosen.model, "mellum.contextTokens": 1024}
+        code_server.configure({"mellum.serverPath": str(SERVER), **prompt})
         chromium = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         try:
             width, height = SIZE
@@ -66,33 +68,31 @@ def take_pictures(window: Window, last: str) -> None:
     window.press("Backspace")
     window.type(last)
     page.locator(GHOST).first.wait_for()
-    page.wait_for_timeout(500)
     print(f"the ghost is {''.join(page.locator(GHOST).all_inner_texts())!r}")
     picture(page, IMAGES / "vscode.png")
-    picture(page, WALKTHROUGH / "ghost.png", {"x": 300, "y": 36, "width": 560, "height": 420})
+    picture(page, WALKTHROUGH / "ghost.png", {"x": 310, "y": 170, "width": 520, "height": 360})
 
     window.open_menu("")
-    page.wait_for_timeout(300)
     picture(page, IMAGES / "vscode-menu.png")
     picture(page, WALKTHROUGH / "status.png", {"x": 200, "y": 0, "width": 660, "height": 290})
     window.press("Escape")
 
     window.command("Mellum: Choose a Model…")
     page.locator(".quick-input-list", has_text="mellum-4b").wait_for()
-    page.wait_for_timeout(300)
     picture(page, IMAGES / "vscode-models.png", {"x": 200, "y": 0, "width": 660, "height": 330})
     window.press("Escape")
 
     window.command("View: Toggle Primary Side Bar Visibility")
     window.command("Mellum: Explain This Completion")
-    window.webview().get_by_role("heading", name="Project context").wait_for()
-    page.wait_for_timeout(500)
+    window.webview().get_by_role("link").first.wait_for()
     picture(page, IMAGES / "vscode-explain.png")
     picture(page, WALKTHROUGH / "explain.png", {"x": 480, "y": 36, "width": 570, "height": 540})
 
 
 def picture(page: Page, path: Path, clip: FloatRect | None = None) -> None:
     """Small: the editor's surfaces have few colours."""
+    page.mouse.move(SIZE[0] / 2, SIZE[1] - 60)  # away from whatever explains itself under it
+    page.wait_for_timeout(500)
     taken = Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB")
     path.parent.mkdir(parents=True, exist_ok=True)
     taken.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)

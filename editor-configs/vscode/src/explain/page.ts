@@ -147,6 +147,7 @@ h2 { font-size: 1.05em; margin: 1.6em 0 .4em; }
 pre { font: var(--vscode-editor-font-size, 13px) var(--vscode-editor-font-family, monospace); white-space: pre-wrap;
   background: var(--vscode-textCodeBlock-background); padding: .6em .8em; margin: 0; border-radius: 3px; }
 table { border-collapse: collapse; }
+td:first-child { white-space: nowrap; }
 td { padding: .15em 1.2em .15em 0; vertical-align: top; }
 .figure { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .dim { color: var(--vscode-descriptionForeground); }
@@ -156,6 +157,6 @@ td { padding: .15em 1.2em .15em 0; vertical-align: top; }
 .bar u { position: absolute; width: 2px; top: -3px; height: 14px; background: var(--vscode-foreground, #888); }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: .6em; }
 dd { margin: .2em 0 1em; }
-a { color: var(--vscode-textLink-foreground); }
+a { color: var(--vscode-textLink-foreground); white-space: normal; overflow-wrap: anywhere; }
 summary { cursor: pointer; margin: .6em 0; }
 `;
