@@ -3,8 +3,9 @@
 #
 #   tests/editors/get_code_server.sh [DIR]     (default: .cache/editors/vscode; 800 MB, a minute or more)
 #
-# Afterwards DIR/code-server runs; `make test-vscode` drives it in a headless Chromium. The system must have npm, a C++ compiler, Chromium, ripgrep and the headers
-# of Kerberos (Debian: chromium ripgrep libkrb5-dev). Running it again does nothing.
+# Afterwards DIR/code-server runs; `make test-vscode` drives it in a headless Chromium. The system must have npm, a
+# C++ compiler, Chromium, ripgrep and the headers of Kerberos (Debian: chromium ripgrep libkrb5-dev). Running it
+# again does nothing.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from vscode import server_processes, wait_until
+from vscode import processes, wait_until
 from vscode_fixtures import OpenWindow, write_workspace
 
 from mellum_lsp.feedback.events import Event, Kind
@@ -96,6 +96,40 @@ def test_a_dismissed_suggestion_is_not_offered_again(
     window.wait_for_status("silent: dismissed before")
 
 
+def test_what_is_typed_along_a_ghost_keeps_it_also_on_a_long_line(
+    open_window: OpenWindow, project: Path, feedback: Callable[[], list[Event]]
+) -> None:
+    long = "numbers = [" + "123456789, " * 400 + "0]; total = "
+    file = project / "a.py"
+    file.write_text(long, "utf-8")
+    window = open_window("a.py", [{"after": "; total = ", "text": "sum(numbers)"}])
+    window.press("Control+End", "Backspace")
+    window.type(" ")
+    window.wait_for_ghost("sum(numbers)")
+    window.type("sum")
+    window.wait_for_ghost("(numbers)")
+    window.press("Tab")
+    window.save(file, f"{long}sum(numbers)".encode())
+    wait_until(lambda: Kind.TYPED_THROUGH in {event.kind for event in feedback()}, "the server knows")
+
+
+def test_two_windows_on_one_project_share_an_engine(
+    open_window: OpenWindow, project: Path, write_server: Callable[..., Path]
+) -> None:
+    for name in ("a.py", "b.py"):
+        (project / name).write_text("def area(width, height):\n    return width * height\n\n", "utf-8")
+    server = write_server()
+    everything = {"mellum.gate": 0, "mellum.minimumCharacters": 1}
+    windows = [open_window(name, server=server, settings=everything) for name in ("a.py", "b.py")]
+    for window in windows:
+        window.press("Control+End")
+        window.type("def perimeter(width, height):")
+        window.press("Enter")
+        window.type("return ")
+        window.page.locator(".ghost-text-decoration").first.wait_for()
+    assert len(processes("mellum_lsp.engine.child", str(server.parents[1]))) == 1
+
+
 def test_a_killed_server_comes_back(open_window: OpenWindow, project: Path, tmp_path: Path) -> None:
     file = project / "a.py"
     file.write_bytes(b"")
@@ -105,9 +139,9 @@ def test_a_killed_server_comes_back(open_window: OpenWindow, project: Path, tmp_
     window.wait_for_ghost("return a + b")
 
     script = str(tmp_path / "script.json")
-    (server,) = server_processes(script)
+    (server,) = processes(" serve", script)
     os.kill(server, signal.SIGKILL)
-    wait_until(lambda: server_processes(script) not in ([], [server]), "the server was started again")
+    wait_until(lambda: processes(" serve", script) not in ([], [server]), "the server was started again")
     window.type("ret")
     window.wait_for_ghost("urn a + b")
     window.press("Tab")

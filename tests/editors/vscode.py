@@ -226,8 +226,8 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float = PATIEN
         time.sleep(0.05)
 
 
-def server_processes(marker: str) -> list[int]:
-    """The servers' processes whose command line holds ``marker``."""
+def processes(*words: str) -> list[int]:
+    """The processes whose command line holds all ``words``."""
     found = []
     for folder in Path("/proc").iterdir():
         if re.fullmatch(r"\d+", folder.name):
@@ -235,7 +235,7 @@ def server_processes(marker: str) -> list[int]:
                 line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             except OSError:
                 continue
-            if marker in line and " serve" in line:
+            if all(word in line for word in words):
                 found.append(int(folder.name))
     return found
 
