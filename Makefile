@@ -43,7 +43,7 @@ test-training:
 	$(VENV)-training/bin/pip install --quiet -c training/constraints.txt --editable '.[dev,training]'
 	$(VENV)-training/bin/pytest tests/unit/training
 
-# Neovim and Helix beside the system's own; their tests are skipped with a message where they cannot be had.
+# Neovim, Helix and Emacs beside the system's own; their tests are skipped with a message where they cannot be had.
 editors:
 	@bash tests/editors/get_editors.sh .cache/editors || echo "no current editors here: their tests will be skipped"
 
