@@ -59,6 +59,8 @@ class Level:
     generated_tokens: int = 0
     first_ms: list[float] = field(default_factory=list)
     whole_ms: list[float] = field(default_factory=list)
+    given_up_ms: list[float] = field(default_factory=list)
+    """How long those were waited for that were withdrawn."""
     trouble: str = ""
     """What the first failure said."""
 
@@ -69,6 +71,15 @@ class Level:
     def percentile(self, share: float) -> float:
         """Of the whole answers' times; NaN where none came."""
         return float(np.percentile(self.whole_ms, share)) if self.whole_ms else float("nan")
+
+    def share_within(self, target_ms: float) -> float:
+        """Of the requests that were waited for so long, those that were answered by then; NaN without any.
+
+        One that was withdrawn sooner says nothing; one withdrawn later, or failed, came too late.
+        """
+        in_time = sum(waited <= target_ms for waited in self.whole_ms)
+        late = sum(waited > target_ms for waited in (*self.whole_ms, *self.given_up_ms)) + self.failed
+        return in_time / (in_time + late) if in_time + late else float("nan")
 
 
 async def measure(
@@ -148,6 +159,7 @@ class _Person:
             level.trouble = level.trouble or str(error).split("\n")[0]
             return
         except asyncio.CancelledError:
+            level.given_up_ms.append((time.perf_counter() - begun) * 1000)
             generation.abort()
             raise
         ended = time.perf_counter()

@@ -82,9 +82,9 @@ def load(
         levels = asyncio.run(_measure(settings, users, seconds, typist, progress))
     if out:
         _draw(levels, target_ms, out)
-    carried = max((one.users for one in levels if one.percentile(90) <= target_ms), default=0)
+    carried = max((one.users for one in levels if one.share_within(target_ms) >= 0.9), default=0)
     if as_json:
-        rows = [_document(level) for level in levels]
+        rows = [_document(level, target_ms) for level in levels]
         print_json(
             {"url": settings.base, "levels": rows, "target_ms": target_ms, "users_within_target": carried}
         )
@@ -109,9 +109,9 @@ async def _measure(
         await engine.close()
 
 
-def _document(level: Level) -> dict[str, Any]:
-    def number(value: float) -> float | None:
-        return None if math.isnan(value) else round(value, 1)
+def _document(level: Level, target_ms: float) -> dict[str, Any]:
+    def number(value: float, places: int = 1) -> float | None:
+        return None if math.isnan(value) else round(value, places)
 
     return {
         "users": level.users,
@@ -121,6 +121,7 @@ def _document(level: Level) -> dict[str, Any]:
         "failed": level.failed,
         "answers_per_second": round(level.answers_per_second, 2),
         "tokens_per_second": round(level.generated_tokens / level.seconds, 1),
+        "in_time": number(level.share_within(target_ms), 2),
         "p50_ms": number(level.percentile(50)),
         "p90_ms": number(level.percentile(90)),
         "p99_ms": number(level.percentile(99)),
@@ -129,7 +130,7 @@ def _document(level: Level) -> dict[str, Any]:
 
 
 def _tell(levels: list[Level], target_ms: float, carried: int) -> None:
-    rows = [_document(level) for level in levels]
+    rows = [_document(level, target_ms) for level in levels]
     table = Table(*(name.replace("_", " ") for name in rows[0] if name != "trouble"), box=None)
     for row in rows:
         table.add_row(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from mellum_lsp.bench.load import Typist, measure
+from mellum_lsp.bench.load import Level, Typist, measure
 from mellum_lsp.cli import cli
 from mellum_lsp.engine.interface import EngineCrashed
 from mellum_lsp.engine.scripted import Pause, ScriptedEngine
@@ -48,6 +48,13 @@ async def test_progress_runs_while_a_level_does() -> None:
     seen: list[float] = []
     await measure(ScriptedEngine("x"), [1, 2], 0.1, QUICK, seen.append)
     assert seen == sorted(seen) and seen[-1] == 1.0 and len(seen) >= 3
+
+
+def test_a_server_that_answers_one_in_seven_quickly_is_not_in_time() -> None:
+    """What was withdrawn after a long wait is late; what was withdrawn at once says nothing."""
+    level = Level(1, 10.0, asked=7, withdrawn=6, whole_ms=[80.0], given_up_ms=[100.0, *[1900.0] * 5])
+    assert level.share_within(750) == pytest.approx(1 / 6)
+    assert level.percentile(90) == 80.0
 
 
 async def test_failures_are_told_and_do_not_end_the_run() -> None:
