@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import click
 
-from mellum_lsp.cli.output import Failure, json_option, print_json, progress_bar, reported_failures
+from mellum_lsp.cli.output import Failure, errors, json_option, print_json, progress_bar, reported_failures
 from mellum_lsp.models.hardware import measure_hardware
 from mellum_lsp.models.hub import sha256_of
 from mellum_lsp.models.quantize import BITS_PER_WEIGHT
 from mellum_lsp.models.quantize import quantize as make
 from mellum_lsp.models.resolve import resolve
 from mellum_lsp.models.store import Origin, folder_of, record
+
+_HARDLY_SMALLER = 0.9
 
 
 @click.command()
@@ -45,6 +47,11 @@ def quantize(name: str, kind: str, as_json: bool) -> None:
         size, digest = target.stat().st_size, sha256_of(target)
         record(made, Origin(file=target.name, sha256=digest, size=size, quantized_from=source.name))
     before = source.path.stat().st_size
+    if size > _HARDLY_SMALLER * before:
+        errors.print(
+            f"[yellow]hardly smaller[/] {source.name} is quantised already: that costs quality and gains "
+            f"nothing; `mellum-lsp models rm {made}` removes it"
+        )
     if as_json:
         print_json({"name": made, "path": target, "kind": kind, "bytes": size, "source_bytes": before})
     else:

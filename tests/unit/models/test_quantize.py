@@ -52,6 +52,9 @@ def test_a_quantised_model_has_a_name_of_its_own_and_goes_again(model: Path) -> 
     assert origin and origin.quantized_from == "tiny"
     listed = json.loads(run("list", "--json").stdout)["models"]
     assert next(row["title"] for row in listed if row["name"] == "tiny-q8_0") == "quantised here from tiny"
+    again = run("quantize", "tiny-q8_0", "q8_0")
+    assert again.returncode == 0 and "is quantised already" in again.stderr.replace("\n", " ")
+    assert run("rm", "tiny-q8_0-q8_0").returncode == 0
     assert run("rm", "tiny-q8_0").returncode == 0
     assert all_pulled() == {}
 
