@@ -163,7 +163,7 @@ def test_checkhealth_tells_what_runs_and_who_is_in_the_way(open_neovim: OpenNeov
     assert "<Tab>, the key for accept, belongs to somebody else" in page
 
 
-def test_commands_and_plug_mappings_and_help(open_neovim: OpenNeovim) -> None:
+def test_commands_and_plug_mappings_and_help(open_neovim: OpenNeovim, tmp_path: Path) -> None:
     nvim = open_neovim("a.py", ADD, options="keymaps = { accept = false }")
     nvim.lua("vim.keymap.set('i', '<C-l>', '<Plug>(mellum-accept)')")
     type_add(nvim)
@@ -171,13 +171,15 @@ def test_commands_and_plug_mappings_and_help(open_neovim: OpenNeovim) -> None:
     nvim.keys("<C-l>")
     nvim.wait_for(lambda: nvim.lines[-1] == "    return a + b", "the accepted text")
     nvim.keys("<Esc>")
-    help_file = PLUGIN / "doc" / "mellum.txt"
-    text = help_file.read_text("utf-8")
-    for name in nvim.lua("return vim.tbl_keys(require('mellum.keys').defaults)"):
-        assert f"<Plug>(mellum-{name.replace('_', '-')})" in text
+    shutil.copytree(PLUGIN / "doc", tmp_path / "help" / "doc")
+    nvim.command(f"set rtp+={tmp_path / 'help'} | helptags {tmp_path / 'help' / 'doc'}")
     commands = nvim.lua("return vim.tbl_keys(vim.api.nvim_get_commands({}))")
     for name in (name for name in commands if name.startswith("Mellum")):
-        assert f"*:{name}*" in text, name
+        nvim.command(f"help :{name}")
+        assert f"*:{name}*" in nvim.lua("return vim.api.nvim_get_current_line()")
+    text = "\n".join(nvim.lines)
+    for name in nvim.lua("return vim.tbl_keys(require('mellum.keys').defaults)"):
+        assert f"<Plug>(mellum-{name.replace('_', '-')})" in text
 
 
 def test_an_expression_mapping_may_call_accept(open_neovim: OpenNeovim) -> None:
