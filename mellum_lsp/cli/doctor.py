@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mellum_lsp.diagnosis.candidates import Candidate
     from mellum_lsp.diagnosis.examination import Diagnosis
 
-_VERDICTS = {"yes": "[green]yes[/]", "close": "[yellow]perhaps[/]", "no": "[red]no[/]", None: "?"}
+_VERDICTS = {"yes": "[green]yes[/]", "close": "[yellow]maybe[/]", "no": "[red]no[/]", None: "?"}
 
 
 @click.command()
