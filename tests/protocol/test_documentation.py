@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -13,10 +14,16 @@ from fake_backend import Lab
 from lsp_client import LspClient, at
 
 import mellum_lsp.lsp
+from mellum_lsp.cli.protocol import protocol
 from mellum_lsp.completion.outcome import Item
-from mellum_lsp.engine.script_file import read_script
+from mellum_lsp.completion.reasons import Silence
+from mellum_lsp.conformance.recordings import sessions_of
+from mellum_lsp.conformance.replay import replay
+from mellum_lsp.engine.script_file import Line, read_script
 from mellum_lsp.lsp.methods.execute_command import COMMANDS
+from mellum_lsp.lsp.server import create_server
 from mellum_lsp.lsp.settings import Settings, read_settings
+from mellum_lsp.lsp.status import State
 
 TEXT = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
 URI = "file:///project/a.py"
@@ -31,6 +38,20 @@ def section(heading: str) -> str:
 
 def example(heading: str, number: int = 0) -> Any:
     return json.loads(re.findall(r"```json\n(.*?)```", section(heading), re.DOTALL)[number])
+
+
+def rows(heading: str) -> dict[str, str]:
+    """The rows of a section's table: what stands in the first cell, and what in the others."""
+    return dict(re.findall(r"^\| (`.*?) \| (.*) \|$", section(heading), re.MULTILINE))
+
+
+def names(document: dict[str, Any], above: str = "") -> list[str]:
+    """The dotted names of all values in a JSON object."""
+    return [
+        name
+        for key, value in document.items()
+        for name in (names(value, f"{above}{key}.") if isinstance(value, dict) else [f"{above}{key}"])
+    ]
 
 
 def first_cells(table: str) -> list[str]:
@@ -84,16 +105,22 @@ async def test_the_status_example_has_the_shape_of_the_real_one(client: LspClien
     answer = await client.request("mellum/status")
     answer["engine"]["pid"] = 1
     assert shape(answer) == shape(example("### `mellum/status`"))
-    states = set(
-        re.findall(r"`([a-z]+)`", section("### `mellum/status`").split(";")[0].split("`state` is")[1])
-    )
-    assert states == {"starting", "loading", "ready", "failed", "stopped"}
+    fields = rows("### `mellum/status`")
+    assert [name for cell in fields for name in re.findall(r"`([^`]+)`", cell)] == names(answer)
+    assert set(re.findall(r"`([a-z]+)`", fields["`state`"])) == set(get_args(State))
 
 
 async def test_the_explain_example_has_the_fields_of_the_real_one(client: LspClient) -> None:
     answer = await client.request("mellum/explain", at(URI, client.open(URI, "$0")))
     documented = example("### `mellum/explain`")
     assert list(documented) == list(answer)
+    fields = rows("### `mellum/explain`")
+    assert list(fields) == [f"`{name}`" for name in answer]
+    for name, description in fields.items():
+        value = documented[name.strip("`")]
+        inner = value[0] if isinstance(value, list) else value
+        told = set(re.findall(r"`(\w+)`", description))
+        assert not isinstance(inner, dict) or set(inner) <= told, name
     for name in ("tokens", "gate", "timings"):
         assert shape(documented[name]) == shape(answer[name])
 
@@ -127,10 +154,42 @@ def test_the_settings_example_has_no_mistakes() -> None:
     assert read_settings(example("## Settings"))[1] == []
 
 
-def test_the_script_example_is_a_script(tmp_path: Path) -> None:
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
     file = tmp_path / "script.json"
     file.write_text(json.dumps(example("## Trying it without a model")))
-    assert len(read_script(file)) == 2
+    return file
+
+
+def test_the_script_example_is_a_script(script: Path) -> None:
+    assert len(read_script(script)) == 2
+    assert [name.strip("`") for name in rows("## Trying it without a model")] == [
+        field.name for field in msgspec.structs.fields(Line)
+    ]
+
+
+async def test_the_session_is_what_is_said(script: Path) -> None:
+    """Played again, with the script of the page: every answer is the one that the page shows."""
+    (text,) = re.findall(r"```jsonl\n(.*?)```", section("## A session, message by message"), re.DOTALL)
+    (session,) = sessions_of(text.splitlines())
+    loop = asyncio.get_running_loop()
+    server = create_server(lambda body: loop.call_soon(client.receive, body), model=f"scripted:{script}")
+    client = LspClient(lambda body: loop.call_soon(server.receive, body))
+    try:
+        report = await replay(session, client)
+    finally:
+        await server.close()
+    assert (report.differences, report.violations) == ([], [])
+    assert report.answers == 10
+
+
+def test_every_reason_is_documented_in_its_own_words() -> None:
+    assert rows("## Reasons") == {f"`{kind.short}`": kind.sentence for kind in Silence}
+
+
+def test_every_command_for_plugin_authors_is_documented() -> None:
+    documented = {name.split()[2] for name in first_cells(section("## Recording, replaying, checking"))}
+    assert documented == set(protocol.commands)
 
 
 @pytest.mark.parametrize("code", [-32700, -32600, -32601, -32602, -32002, -32800])
