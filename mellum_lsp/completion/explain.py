@@ -12,7 +12,7 @@ from mellum_lsp.domain import prompt_text
 def explanation_of(flight: Flight, verdict: Verdict, model: str, total_ms: float) -> Explanation:
     """The explanation of a flight that has ended; without a prompt where it never came to one."""
     planned = flight.planned
-    prompt = planned.plan.render(flight.caret) if planned else ()
+    prompt = flight.prompt
     tokens = flight.part_tokens() or (0,) * len(prompt)
     return Explanation(
         prompt=prompt_text(prompt),

@@ -19,8 +19,9 @@ from mellum_lsp.completion.planned import Planned
 from mellum_lsp.completion.plans import Planner
 from mellum_lsp.completion.settings import CompletionSettings
 from mellum_lsp.completion.stop import Stop, StopPolicy
-from mellum_lsp.domain import Caret
+from mellum_lsp.domain import Caret, Prompt
 from mellum_lsp.engine.interface import Engine, EngineError, GenerateRequest, Generation, Priority
+from mellum_lsp.prompt.healing import heal
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,8 @@ class Flight:
         self.anchor: Anchor = anchor_of(caret)
         self.min_joint_probability = min_joint_probability
         self.planned: Planned | None = None
+        self.prompt: Prompt = ()
+        """As it was evaluated; () before that."""
         self.generated = Generated()
         self.end: Stop | None = None
         self.error: Exception | None = None
@@ -162,15 +165,17 @@ class Flight:
     async def _generate(self, engine: Engine, planned: Planned) -> None:
         plan = planned.plan
         self._begun = time.perf_counter()
+        self.prompt, word = heal(plan.render(self.caret))
         generation = self._generation = engine.generate(
             GenerateRequest(
-                parts=plan.render(self.caret),
+                parts=self.prompt,
                 max_tokens=self._settings.max_tokens,
                 stop_markers=plan.dialect.stop_markers,
                 document=planned.document,
                 priority=Priority.BACKGROUND if self.prefetch else Priority.INTERACTIVE,
                 min_joint_probability=self.min_joint_probability,
                 first_token_rank=self.rank,
+                must_begin_with=word,
             )
         )
         if self._withdrawn:

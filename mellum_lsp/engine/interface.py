@@ -19,7 +19,7 @@ Errors, all with a message that says what happened and what to do next::
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Protocol
 
@@ -110,6 +110,15 @@ class GenerateRequest:
     min_joint_probability: float = 0.0
     first_token_rank: int = 0
     must_begin_with: str = ""
+
+    def spelled_out(self) -> Sequence[Part]:
+        """``parts`` with ``must_begin_with`` at the prefix's end, for engines that hold no answer to it."""
+        return [
+            replace(part, segments=(*part.segments, self.must_begin_with))
+            if part.kind == "prefix" and self.must_begin_with
+            else part
+            for part in self.parts
+        ]
 
 
 @dataclass(frozen=True, slots=True)

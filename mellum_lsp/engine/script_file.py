@@ -57,7 +57,7 @@ def say(lines: Sequence[Line], request: GenerateRequest) -> Script:
     """What the script generates for ``request``: text, after a pause where one is asked for."""
     prefix = "".join(
         segment
-        for part in request.parts
+        for part in request.spelled_out()
         if part.kind == "prefix"
         for segment in part.segments
         if isinstance(segment, str)

@@ -87,11 +87,14 @@ async def test_warming_shows_nothing(engine: RemoteEngine, server: CompletionSer
     assert server.requests[-1]["max_tokens"] == 1
 
 
-async def test_a_typed_beginning_is_put_behind_the_prompt(
+async def test_a_word_that_was_left_out_is_put_back_into_the_prompt(
     engine: RemoteEngine, server: CompletionServer
 ) -> None:
+    """No server holds an answer to a beginning."""
+    await text_of(engine, request())
+    prompt = server.requests[-1]["prompt"]
     await text_of(engine, request(must_begin_with="ret"))
-    assert server.requests[-1]["prompt"].endswith("<fim_middle>ret")
+    assert server.requests[-1]["prompt"] == prompt.replace("<fim_middle>", "ret<fim_middle>")
 
 
 async def test_an_abort_closes_the_connection(engine: RemoteEngine, server: CompletionServer) -> None:

@@ -170,7 +170,7 @@ class RemoteGeneration:
         request, stats = self._request, self.stats
         stats.part_tokens = [estimated_tokens(part.text) for part in request.parts]
         stats.prompt_tokens = stats.evaluated_tokens = sum(stats.part_tokens)
-        text = as_text(request.parts, request.stop_markers) + request.must_begin_with
+        text = as_text(request.spelled_out(), request.stop_markers)
         begun = time.perf_counter()
         joint = 1.0
         async with aclosing(self._engine.stream(request, text)) as pieces:

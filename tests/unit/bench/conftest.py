@@ -119,7 +119,7 @@ def knowing(project: Project, holes: Sequence[Hole]) -> ScriptedEngine:
 def _prefix_of(request: GenerateRequest) -> str:
     return "".join(
         segment
-        for part in request.parts
+        for part in request.spelled_out()
         if part.kind == "prefix"
         for segment in part.segments
         if isinstance(segment, str)

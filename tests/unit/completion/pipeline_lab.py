@@ -38,8 +38,9 @@ async def until(condition: Callable[[], Any], seconds: float = 2.0) -> None:
 
 
 def text_before(request: GenerateRequest) -> str:
-    """The text in front of the caret, as the prompt holds it."""
-    return "".join(part.text for part in request.parts if part.kind == "prefix").removeprefix("<fim_prefix>")
+    """The text in front of the caret, as far as the prompt and the word that is left out of it hold it."""
+    parts = [part.text for part in request.spelled_out() if part.kind == "prefix"]
+    return "".join(parts).removeprefix("<fim_prefix>")
 
 
 class KnowsAChunk(NoContext):
