@@ -15,6 +15,7 @@ llama.vim does itself, in Vim's process and by starting `curl`, costs nothing he
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import re
 import socket
@@ -380,7 +381,10 @@ async def llama_vim(
     log: Path,
     predict: Callable[[], int] | None = None,
 ) -> AsyncIterator[LlamaVim]:
-    """A server of its own with the model loaded, with the options that llama.vim's documentation gives."""
+    """A server of its own with the model loaded, with the options that llama.vim's documentation gives.
+
+    How long idle threads spin (``GOMP_SPINCOUNT``) may be tried out for ours; the peer keeps its own way.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -405,6 +409,7 @@ async def llama_vim(
             *("--model", str(model), "--host", "127.0.0.1", "--port", str(port), *map(str, options)),
             stdout=output,
             stderr=output,
+            env={name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"},
         )
         try:
             async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60.0) as client:

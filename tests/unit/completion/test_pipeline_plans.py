@@ -6,12 +6,25 @@ import asyncio
 import time
 
 from mellum_lsp.completion.plans import LONGEST_UNREST_SECONDS, REST_SECONDS
-from mellum_lsp.domain import Trigger
+from mellum_lsp.domain import Caret, Chunk, ScoredChunk, Trigger
 from mellum_lsp.engine.interface import GenerateRequest
 from mellum_lsp.engine.scripted import Pause, Script, ScriptedEngine
 
 from .golden import caret_in
+from .no_context import NoContext
 from .pipeline_lab import BODY, KnowsAChunk, Make, SlowContext, interactive, until
+
+
+class RanksByPlace(NoContext):
+    """Two chunks about as good as each other; which is the better one depends on where the caret is."""
+
+    def query(self, caret: Caret, limit: int = 24) -> list[ScoredChunk]:
+        is_above = caret.offset < len(caret.text) / 2
+        ranked = ("above.py", "below.py") if is_above else ("below.py", "above.py")
+        return [
+            ScoredChunk(Chunk(path, 1, 1, f"{path[:5]} = 1\n"), score, "iou")
+            for path, score in zip(ranked, (0.5, 0.45), strict=True)
+        ]
 
 
 class TestPlans:
@@ -104,6 +117,21 @@ class TestPlans:
             await asyncio.sleep(REST_SECONDS / 4)
         assert warmed
         assert LONGEST_UNREST_SECONDS < time.monotonic() - begun < 3 * LONGEST_UNREST_SECONDS
+
+    async def test_a_plan_for_another_place_of_the_document_begins_with_the_same_context(
+        self, make: Make
+    ) -> None:
+        """Context stands in front of everything: in another order it would cost the whole prompt."""
+        engine = ScriptedEngine(lambda request: "" if not request.max_tokens else "return x")
+        completer = make(engine, RanksByPlace())
+        text = "".join(f"line_{number} = {number}\n" for number in range(60))
+        for mark in ("line_10 = ", "line_40 = "):
+            await completer.warm(caret_in(text.replace(mark, f"{mark}$0", 1)))
+        first, second = (
+            [part for part in one.request.parts if part.kind == "context"] for one in engine.generations
+        )
+        assert [part.path for part in first] == ["below.py", "above.py"]
+        assert second == first
 
     async def test_warm_loads_the_model_and_evaluates_in_the_background(self, make: Make) -> None:
         engine = ScriptedEngine("return a + b")
