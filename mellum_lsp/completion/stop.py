@@ -199,12 +199,13 @@ class StopPolicy:
     def _surplus_closer(self, line: str, whole: bool) -> _Found | None:
         nesting = self._nesting.copy()
         # Until two more characters have come, a bracket after a quote may be a character literal.
-        certain = len(line) if whole or not self._around.syntax.quoted_characters else len(line) - 2
+        needed = 2 if self._around.syntax.quoted_characters else 0
         for turn in nesting.read(line + "\n" if whole else line):
-            if turn.event.end > certain and not whole:
+            seen_at = turn.event.end + needed
+            if seen_at > len(line) and not whole:
                 return None
             if turn.role == "surplus" or (turn.role == "closes around" and not self._may_close(turn)):
-                return _Found(turn.event.end, self._stop_before(turn.event, line))
+                return _Found(seen_at, self._stop_before(turn.event, line))
         if whole:
             self._nesting = nesting
         return None

@@ -18,7 +18,7 @@ from mellum_lsp.completion.thresholds import Thresholds
 from mellum_lsp.domain import Caret, Trigger
 from mellum_lsp.engine.interface import Token
 
-from .texts import carets, texts
+from .texts import LANGUAGES, carets, texts
 
 brackets = st.text(alphabet="()[]{}ab \n", max_size=30)
 
@@ -49,6 +49,7 @@ def test_judging_never_fails_and_never_loses_text_of_the_document(
 @given(carets(), texts, st.lists(st.integers(1, 7), max_size=60))
 @example(Caret("a", "python", "x", 1), "\n\n\n  if a:\n  el\n", [1] * 17)
 @example(Caret("a", "rust", "()", 1), "')'", [1, 1, 1])
+@example(Caret("a", "haskell", "def   <|endoftext|>)", 0), "def   <|endoftext|>)", [1] * 20)
 @settings(max_examples=300)
 def test_where_a_draft_ends_does_not_depend_on_the_pieces_it_came_in(
     caret: Caret, text: str, sizes: list[int]
@@ -56,6 +57,22 @@ def test_where_a_draft_ends_does_not_depend_on_the_pieces_it_came_in(
     whole = StopPolicy(caret).finish(text)
     assert whole.length <= len(text)
     assert piecewise(caret, text, sizes) == whole
+
+
+@given(st.sampled_from(LANGUAGES), texts, st.lists(st.integers(1, 3), max_size=60), st.data())
+@settings(max_examples=200)
+def test_nor_where_the_draft_reproduces_what_follows_the_caret(
+    language: str, behind: str, sizes: list[int], data: st.DataObject
+) -> None:
+    """Where several things end a draft, the one that is seen first in a growing text must win."""
+    before = data.draw(st.sampled_from(["", "x = ", "f(", "if x:\n    ", '"', "{\n  ", "'"]))
+    caret = Caret("a", language, before + behind, len(before))
+    text = (
+        data.draw(st.sampled_from(["", "x", "x)", "ab "]))
+        + behind
+        + data.draw(st.sampled_from(["", ")", "\n"]))
+    )
+    assert piecewise(caret, text, [*sizes, *[1] * len(text)]) == StopPolicy(caret).finish(text)
 
 
 @given(carets(), texts, texts)
