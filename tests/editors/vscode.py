@@ -166,6 +166,10 @@ class Window:
         """Until the server is: the extension's item in the status bar shows this icon then."""
         self.page.locator(".statusbar-item .codicon-sparkle").wait_for()
 
+    def wait_for_trouble(self) -> None:
+        """Until the server is not ready any more."""
+        self.page.locator(".statusbar-item .codicon-sparkle").wait_for(state="hidden")
+
     def wait_for_status(self, text: str) -> None:
         self.page.locator(".statusbar-item", has_text=re.compile(rf"Mellum: {text}")).wait_for()
 

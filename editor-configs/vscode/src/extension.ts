@@ -55,7 +55,11 @@ export function activate(context: ExtensionContext): void {
         void running.restart();
       }
     }),
-    workspace.onDidGrantWorkspaceTrust(() => running.program ?? running.restart()),
+    workspace.onDidGrantWorkspaceTrust(() => {
+      if (!running.program) {
+        void running.restart(); // It may be the workspace's.
+      }
+    }),
   );
   void running.restart();
 }

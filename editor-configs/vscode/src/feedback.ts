@@ -10,13 +10,12 @@ import {
   window,
   workspace,
 } from "vscode";
+import { setContext } from "./context";
 import { Ghost, READ_MS } from "./ghost";
 import { Server } from "./server/server";
 
 /** What was gone sooner was not seen by anybody. */
 const SEEN_MS = 150;
-
-const OFFERS = "mellum.offers";
 
 /** Of one suggestion at a time: VS Code shows no more. */
 export class Feedback implements Disposable {
@@ -51,7 +50,7 @@ export class Feedback implements Disposable {
       this.document = document;
       this.timer = setTimeout(() => this.seen(), SEEN_MS);
     }
-    this.offer(ghost !== undefined);
+    setContext("mellum.offers", ghost !== undefined);
   }
 
   /** Before the server hears that an item was accepted. */
@@ -109,7 +108,7 @@ export class Feedback implements Disposable {
       this.tell("mellum.dismissed", this.ghost.id);
     }
     this.forget();
-    this.offer(false);
+    setContext("mellum.offers", false);
   }
 
   private forget(): void {
@@ -119,12 +118,9 @@ export class Feedback implements Disposable {
     this.taken = 0;
   }
 
-  private offer(isOffered: boolean): void {
-    void commands.executeCommand("setContext", OFFERS, isOffered);
-  }
-
   private tell(command: string, ...args: unknown[]): void {
-    void this.server.connection?.sendRequest("workspace/executeCommand", { command, arguments: args });
+    // A server that has just ended does not hear it: the record is the poorer by one line.
+    this.server.connection?.sendRequest("workspace/executeCommand", { command, arguments: args }).catch(() => {});
   }
 
   dispose(): void {

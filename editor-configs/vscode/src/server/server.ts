@@ -1,7 +1,8 @@
 /** The server and its connection: started, stopped and restarted one after the other, never at once. */
 
-import { commands, Disposable, EventEmitter, ExtensionContext, LogOutputChannel } from "vscode";
+import { Disposable, EventEmitter, ExtensionContext, LogOutputChannel } from "vscode";
 import { LanguageClient, LanguageClientOptions, State } from "vscode-languageclient/node";
+import { setContext } from "../context";
 import { Status } from "../status/text";
 import { offer, ownEnvironment } from "./offer";
 import { findServer } from "./places";
@@ -52,7 +53,7 @@ export class Server implements Disposable {
 
   hear(status: Partial<Status>): void {
     this.status = { ...this.status, ...status };
-    void commands.executeCommand("setContext", "mellum.ready", this.status.state === "ready");
+    setContext("mellum.ready", this.status.state === "ready");
     this.changed.fire();
   }
 
