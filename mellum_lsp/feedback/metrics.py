@@ -84,8 +84,9 @@ def suggestions(events: Iterable[Event]) -> list[Suggestion]:
     return [one for one in found.values() if one.happened]
 
 
-def measure(chosen: Sequence[Suggestion], typed_characters: int) -> Metrics:
-    """The figures of ``chosen``, and of the ``typed_characters`` that were typed by hand beside them."""
+def measure(chosen: Sequence[Suggestion], typed_characters: int | None) -> Metrics:
+    """The figures of ``chosen``, and of the ``typed_characters`` that were typed by hand beside them, None
+    where that is not known."""
 
     def count(kind: Kind) -> int:
         return sum(kind in one.happened for one in chosen)
@@ -103,9 +104,11 @@ def measure(chosen: Sequence[Suggestion], typed_characters: int) -> Metrics:
         typed_through=count(Kind.TYPED_THROUGH),
         dismissed=count(Kind.DISMISSED),
         inserted_characters=inserted,
-        typed_characters=typed_characters,
+        typed_characters=typed_characters or 0,
         acceptance_rate=_ratio(accepted + partially, len(chosen)),
-        ratio_of_completed_code=_ratio(inserted, inserted + typed_characters),
+        ratio_of_completed_code=None
+        if typed_characters is None
+        else _ratio(inserted, inserted + typed_characters),
         kept_after_30_s=_kept(chosen, Kind.KEPT_30_S),
         kept_after_5_min=_kept(chosen, Kind.KEPT_5_MIN),
         latency_p50_ms=_percentile(waited, 0.50),
@@ -121,18 +124,19 @@ def overall(events: Sequence[Event]) -> Metrics:
 def by(key: Callable[[Suggestion], str], events: Sequence[Event]) -> dict[str, Metrics]:
     """The figures of each group of suggestions that ``key`` names, the largest group first.
 
-    Only languages have characters typed by hand of their own; elsewhere the ratio of completed code is None.
+    Only a language and a model have characters typed by hand beside them; where none were counted, the ratio
+    of completed code is None.
     """
     groups: dict[str, list[Suggestion]] = defaultdict(list)
     for one in suggestions(events):
         groups[key(one) or "unknown"].append(one)
     typed: dict[str, int] = defaultdict(int)
-    if key is language_of:
-        for event in events:
-            if event.kind is Kind.TYPED:
-                typed[event.language or "unknown"] += event.characters
+    typed_by = _TYPED_BY.get(key)
+    for event in events if typed_by else ():
+        if typed_by and event.kind is Kind.TYPED:
+            typed[typed_by(event) or "unknown"] += event.characters
     ordered = sorted(groups, key=lambda name: -len(groups[name]))
-    return {name: measure(groups[name], typed[name]) for name in ordered}
+    return {name: measure(groups[name], typed.get(name)) for name in ordered}
 
 
 def language_of(one: Suggestion) -> str:
@@ -141,6 +145,12 @@ def language_of(one: Suggestion) -> str:
 
 def model_of(one: Suggestion) -> str:
     return one.model
+
+
+_TYPED_BY: dict[Callable[[Suggestion], str], Callable[[Event], str]] = {
+    language_of: lambda event: event.language,
+    model_of: lambda event: event.model,
+}
 
 
 def kind_of(one: Suggestion) -> str:

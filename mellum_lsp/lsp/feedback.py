@@ -74,6 +74,8 @@ class Feedback:
         self.later: Callable[[float, Callable[[], None]], object] = lambda seconds, call: None
         self._typed: dict[str, tuple[str, int]] = {}
         """Characters typed in a document (by URI, with its language) and not recorded yet."""
+        self._model = ""
+        """Whose suggestions were offered last: what is typed is typed beside them."""
         self._record = record
         self._now = now
         self._given: OrderedDict[str, _Given] = OrderedDict()
@@ -84,6 +86,7 @@ class Feedback:
 
     def offered(self, uri: str, language: str, outcome: Outcome, ghost: Ghost | None) -> None:
         """The items of ``outcome`` are given to the client, which shows one of them as ``ghost``."""
+        self._model = outcome.model or self._model
         continued = self._follow(uri, ghost) if ghost else None
         for item in outcome.items:
             known = continued if ghost and item.id == ghost.suggestion else None
@@ -187,7 +190,7 @@ class Feedback:
     def _record_typed(self, uri: str) -> None:
         language, characters = self._typed.pop(uri, ("", 0))
         if characters:
-            self._keep(Event(Kind.TYPED, "", language, characters=characters))
+            self._keep(Event(Kind.TYPED, "", language, self._model, characters=characters))
 
     def _event(self, kind: Kind, suggestion: _Suggestion, characters: int, lines: int) -> Event:
         outcome = suggestion.outcome

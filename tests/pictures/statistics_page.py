@@ -37,7 +37,9 @@ def events(now: float, seed: int = 1) -> Iterator[Event]:
                 yield from suggestion(draw, f"{week}-{day}-{number}", morning + number * 240, week / WEEKS)
             for language in ("python", "typescript"):
                 characters = draw.randint(1500, 3500)
-                yield Event(Kind.TYPED, "", language, characters=characters, at=morning + 30_000)
+                yield Event(
+                    Kind.TYPED, "", language, "made-up-model", characters=characters, at=morning + 30_000
+                )
 
 
 def suggestion(draw: random.Random, name: str, at: float, learnt: float) -> Iterator[Event]:

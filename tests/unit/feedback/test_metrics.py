@@ -78,10 +78,22 @@ def test_groups_have_figures_of_their_own_the_largest_first() -> None:
     assert found["python"].acceptance_rate == 0.5
     assert found["python"].ratio_of_completed_code == 0.25
     assert by(model_of, events).keys() == {"unknown"}
+    assert by(kind_of, events)["one line"].ratio_of_completed_code is None, "nobody knows what was typed"
     assert by(kind_of, events)["one line"].shown == 3
     forms = [event(Kind.SHOWN, "a", form="block"), event(Kind.ACCEPTED, "a", 5, form="block")]
     assert by(form_of, forms)["block"].acceptance_rate == 1.0
     assert by(week_of, [event(Kind.SHOWN, at=1795267140.0)]).keys() == {"2026-11-16"}
+
+
+def test_what_is_typed_counts_for_the_model_whose_suggestions_were_offered() -> None:
+    events = [
+        event(Kind.ACCEPTED, "a", 25, model="nano"),
+        event(Kind.TYPED, "", 75, model="nano"),
+        event(Kind.ACCEPTED, "b", 10, model="other"),
+    ]
+    found = by(model_of, events)
+    assert found["nano"].ratio_of_completed_code == 0.25
+    assert found["other"].ratio_of_completed_code is None, "of an older version, which did not record it"
 
 
 def test_waiting_times_are_those_of_suggestions() -> None:

@@ -73,8 +73,10 @@ def test_keys_are_counted_together(lab: Lab) -> None:
     for _ in range(150):
         lab.feedback.typed(URI, "python", 2)
     lab.feedback.closed(URI)
-    typed = [(event.language, event.characters) for event in lab.events if event.kind is Kind.TYPED]
-    assert typed == [("python", 200), ("python", 100)]
+    typed = [
+        (event.language, event.model, event.characters) for event in lab.events if event.kind is Kind.TYPED
+    ]
+    assert typed == [("python", "nano-135m", 200), ("python", "nano-135m", 100)]
 
 
 def test_the_end_of_a_session_loses_no_keys(lab: Lab) -> None:
