@@ -49,7 +49,9 @@ def share(outcomes: Iterable[bool]) -> Estimate:
     widening = _Z * _Z / n
     middle = (observed + widening / 2) / (1 + widening)
     half = _Z * math.sqrt(observed * (1 - observed) / n + widening / (4 * n)) / (1 + widening)
-    return Estimate(observed, max(0.0, middle - half), min(1.0, middle + half), n)
+    # The interval holds the share; rounding must not put it outside by a hair.
+    low, high = min(observed, middle - half), max(observed, middle + half)
+    return Estimate(observed, max(0.0, low), min(1.0, high), n)
 
 
 def mean(values: Values) -> Estimate:

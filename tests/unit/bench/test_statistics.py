@@ -98,3 +98,11 @@ def test_values_known_only_to_be_larger_move_a_percentile_up() -> None:
 
 def test_a_percentile_hidden_by_censored_values_is_bounded_from_below() -> None:
     assert censored_percentile([5, 9, 20], [False, True, True], 95).value == 20
+
+
+def test_an_interval_holds_its_share_however_few_there_are() -> None:
+    """A plot refuses error bars that are negative by the last bit."""
+    for n in range(1, 60):
+        for right in range(n + 1):
+            found = share([True] * right + [False] * (n - right))
+            assert 0 <= found.low <= found.value <= found.high <= 1
