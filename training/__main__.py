@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +10,8 @@ from pathlib import Path
 from training.recipe import Recipe, RecipeError, Run, in_small, read_recipe
 
 STAGES = (
-    "base", "corpus", "tokenizer", "fim", "context", "pretrain", "sft", "preferences", "dpo", "export",
-    "evaluate",
+    "base", "corpus", "tokenizer", "fim", "context", "pretrain", "sft", "preferences", "dpo", "grpo",
+    "export", "evaluate",
 )  # fmt: skip
 OTHERS = ("all", "pack", "unpack")
 """``pack`` and ``unpack`` carry a run to a machine with a GPU and back (training/gpu_job)."""
@@ -37,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device", default="cpu", help="sft: cpu or cuda")
     parser.add_argument("--holes", type=int, default=300, help="evaluate: how many holes")
     parser.add_argument("--served", type=int, default=0, help="evaluate: holes through the server's pipeline")
-    parser.add_argument("--model", action="append", default=[], metavar="NAME=PATH", help="evaluate: a GGUF")
+    parser.add_argument("--model", action="append", default=[], metavar="NAME=GGUF[,LORA]", help="evaluate")
     parser.add_argument("--threads", type=int, default=2, help="evaluate: threads of llama.cpp")
     options = parser.parse_args(arguments)
     try:
@@ -59,14 +58,6 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"training: {error}", file=sys.stderr)
         return 2
     return 0
-
-
-def _ships(recipe: Recipe, run: Run) -> str:
-    """The quantisation that `export` found the best to ship, or the recipe's."""
-    proof = run.export / "proof.json"
-    if proof.exists():
-        return str(json.loads(proof.read_text(encoding="utf-8"))["ships"])
-    return recipe.export.ship
 
 
 def run_stage(stage: str, recipe: Recipe, run: Run, options: argparse.Namespace) -> None:
@@ -108,6 +99,11 @@ def run_stage(stage: str, recipe: Recipe, run: Run, options: argparse.Namespace)
             from training import dpo
 
             dpo.train(recipe, run, options.device)
+    elif stage == "grpo":
+        if recipe.grpo.holes:
+            from training import grpo
+
+            grpo.train(recipe, run, options.device)
     elif stage == "export":
         from training import export
 
@@ -122,13 +118,14 @@ def run_stage(stage: str, recipe: Recipe, run: Run, options: argparse.Namespace)
         unpack.unpack(run, options.out or run.root / "results")
     elif stage == "evaluate":
         from training import evaluate
+        from training.raw import Candidate
 
-        shipped = run.export / f"{recipe.name}-{_ships(recipe, run)}.gguf"
-        models = dict(m.split("=", 1) for m in options.model) or {recipe.name: shipped}
+        named = dict(model.split("=", 1) for model in options.model)
+        models = {name: Candidate.read(text) for name, text in named.items()}
         evaluate.evaluate(
             recipe,
             run,
-            {name: Path(path) for name, path in models.items()},
+            models or evaluate.exported(recipe, run),
             options.holes,
             options.threads,
             options.served,

@@ -76,6 +76,11 @@ def newest(run: Run) -> Path | None:
     return found[-1] if found else None
 
 
+def latest(run: Run) -> Path | None:
+    """The newest checkpoint of the last part of the run that has one."""
+    return newest(run.reinforced) or newest(run.preferred) or newest(run)
+
+
 def save(
     run: Run,
     recipe: Recipe,

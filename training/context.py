@@ -11,6 +11,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 
+from mellum_lsp.bench.project import is_test
 from mellum_lsp.domain import Caret, ScoredChunk
 from mellum_lsp.prompt.dialects.mellum import Mellum
 from mellum_lsp.prompt.plan import Budget, Capacity, PlanSettings, full_budget, make_plan
@@ -21,7 +22,6 @@ from training.fim import (
     Draw,
     Rendered,
     draw_budget,
-    is_test,
     open_tokeniser,
     parse_document,
     take,

@@ -1,7 +1,5 @@
 """Stage `dpo`: direct preference optimisation (Rafailov et al. 2023) on the pairs, by TRL.
 
-TRL tokenises text itself and closes both answers; our pairs are token ids already, in which control tokens
-are never text and an answer that goes on has no end. So its preparation is passed over, the rest is TRL's.
 The checkpoint is written below ``dpo/`` and is what `export` takes from then on.
 """
 
@@ -10,17 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 from datasets import Dataset
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from transformers import PreTrainedTokenizerFast
 from trl import DPOConfig, DPOTrainer
 
 from training import checkpoints
 from training.checkpoints import Progress
-from training.fim import open_tokeniser
 from training.pairs import read_pairs
 from training.recipe import Recipe, Run
-from training.tokens import END_OF_TEXT
+from training.trl_parts import end_alone, finish
 
 
 class _OfTokens(DPOTrainer):  # type: ignore[misc]
@@ -62,34 +56,7 @@ def train(recipe: Recipe, run: Run, device: str = "cpu") -> Progress | None:
         disable_tqdm=True,
     )
     trainer = _OfTokens(
-        model=model, args=arguments, train_dataset=dataset, processing_class=_ends(recipe, run)
+        model=model, args=arguments, train_dataset=dataset, processing_class=end_alone(recipe, run)
     )
     trainer.train(resume_from_checkpoint=any((part.root / "trl").glob("checkpoint-*")) or None)
-    progress = Progress(step=trainer.state.global_step)
-    _save(recipe, part, trainer.accelerator.unwrap_model(trainer.model), progress)
-    _log(part, trainer.state.log_history)
-    return progress
-
-
-def _ends(recipe: Recipe, run: Run) -> Any:
-    """What TRL asks a tokenizer for, when it need not tokenise: the end's id, which also pads."""
-    end = open_tokeniser(recipe, run).end
-    vocabulary = Tokenizer(WordLevel({END_OF_TEXT: end}, unk_token=END_OF_TEXT))
-    return PreTrainedTokenizerFast(
-        tokenizer_object=vocabulary, eos_token=END_OF_TEXT, pad_token=END_OF_TEXT, unk_token=END_OF_TEXT
-    )
-
-
-def _save(recipe: Recipe, part: Run, model: Any, progress: Progress) -> None:
-    tensors = model.state_dict()
-    if recipe.lora.rank:
-        tensors = {n.replace(".default", ""): t for n, t in tensors.items() if ".lora_" in n}
-    checkpoints.save(part, recipe, tensors, {}, progress)
-
-
-def _log(part: Run, history: list[dict[str, float]]) -> None:
-    from training.sft import Log
-
-    log = Log(part.metrics)
-    for row in history:
-        log.write(event="dpo", **row)
+    return finish(recipe, part, trainer, "dpo")

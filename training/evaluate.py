@@ -12,7 +12,6 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from mellum_lsp.bench.extras import require_reports
@@ -22,7 +21,7 @@ from training import report, served
 from training.corpus import read_documents
 from training.fim import open_tokeniser
 from training.holes import EvaluationHole, make_holes, read_holes, write_holes
-from training.raw import Answer, answer_all
+from training.raw import Answer, Candidate, answer_all
 from training.recipe import Recipe, Run
 
 SEED = 7
@@ -37,7 +36,7 @@ FIGURES = (
 def evaluate(
     recipe: Recipe,
     run: Run,
-    models: dict[str, Path],
+    models: dict[str, Candidate],
     count: int,
     threads: int = 2,
     served_count: int = 0,
@@ -51,8 +50,8 @@ def evaluate(
     deadline = time.monotonic() + 60 * minutes
     holes = _holes(recipe, run, count)
     answers = {
-        name: answer_all(path, holes, run.reports / f"answers-{count}-{name}.jsonl", threads, deadline)
-        for name, path in models.items()
+        name: answer_all(candidate, holes, run.reports / f"answers-{count}-{name}.jsonl", threads, deadline)
+        for name, candidate in models.items()
     }
     rows = raw_rows(holes, answers)
     if served_count:
@@ -70,6 +69,17 @@ def evaluate(
     report.write_html(target.with_suffix(".html"), recipe.name, figures, run.metrics)
     print(report.markdown(figures, groups=("all",)), flush=True)
     return figures
+
+
+def exported(recipe: Recipe, run: Run) -> dict[str, Candidate]:
+    """What the run's `export` wrote: its model, or its adapter with the base, and the base alone."""
+    adapter = run.export / f"{recipe.name}-lora.gguf"
+    base = run.base / recipe.base.file
+    if adapter.exists():
+        return {recipe.name: Candidate(base, adapter), "before": Candidate(base)}
+    proof = run.export / "proof.json"
+    ships = json.loads(proof.read_text(encoding="utf-8"))["ships"] if proof.exists() else recipe.export.ship
+    return {recipe.name: Candidate(run.export / f"{recipe.name}-{ships}.gguf")}
 
 
 def _holes(recipe: Recipe, run: Run, count: int) -> list[EvaluationHole]:

@@ -27,7 +27,7 @@ _WITHOUT_IMPORTANCE = ("Q8_0", "F16")
 
 def export(recipe: Recipe, run: Run) -> dict[str, Path]:
     """Writes every quantisation of the recipe; returns their paths by name (also ``lora``)."""
-    checkpoint = checkpoints.newest(run.preferred) or checkpoints.newest(run)
+    checkpoint = checkpoints.latest(run)
     model = checkpoints.build_model(recipe, run, checkpoint)
     run.export.mkdir(parents=True, exist_ok=True)
     examples = read_shard(run.shards / "validation" / "0000.npz")

@@ -15,16 +15,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mellum_lsp.bench.project import is_test
 from mellum_lsp.domain import Prompt, prompt_text
 from mellum_lsp.prompt.dialects.base import ContextFile
 from mellum_lsp.prompt.dialects.mellum import Mellum
 from mellum_lsp.prompt.windows import Window, cut, fit
 from mellum_lsp.workspace.languages import find_language, language_by_id
 from training.corpus import Document, read_documents
+from training.example_statistics import Statistics
 from training.middles import Hole, Limits, choose, middle_of
 from training.recipe import Fim, Recipe, Run
 from training.shards import Example, write_shard
-from training.statistics import Statistics
 from training.syntax import Source, parse
 from training.tokens import Tokeniser
 
@@ -169,11 +170,6 @@ class Draw:
 
 def _size(documents: Sequence[Document]) -> int:
     return sum(len(d.text) for d in documents)
-
-
-def is_test(path: str) -> bool:
-    folders = f"/{path}"
-    return any(f"/{n}/" in folders for n in ("test", "tests", "__tests__")) or "/test_" in folders
 
 
 def parse_document(document: Document) -> Source | None:

@@ -1,20 +1,19 @@
-"""Holes to judge models by: removed spans of files that no training has seen, and the window around them."""
+"""Holes to judge raw models by: those of `mellum_lsp.bench` in held-out files, each with its window."""
 
 from __future__ import annotations
 
 import json
-import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice, zip_longest
 from pathlib import Path
 
+from mellum_lsp.bench.holes import Place, all_holes, place_of
+from mellum_lsp.bench.project import Project
 from mellum_lsp.prompt.windows import Count, cut, fit
 from training.corpus import Document
-from training.fim import is_test, parse_document
-from training.middles import Limits, choose
 
-KINDS = {"statement_rest": 0.45, "fresh_line": 0.25, "node": 0.30}
 PREFIX_TOKENS, SUFFIX_TOKENS = 200, 64
 
 
@@ -34,40 +33,39 @@ class EvaluationHole:
     language: str = "python"
 
 
-def make_holes(documents: Sequence[Document], count: int, seed: int, tokens: Count) -> list[EvaluationHole]:
-    """``count`` holes, packages in equal parts; the same for the same seed."""
-    rng = random.Random(f"holes {seed}")
-    packages: dict[str, list[Document]] = defaultdict(list)
+def make_holes(documents: Iterable[Document], count: int, seed: int, tokens: Count) -> list[EvaluationHole]:
+    """``count`` holes or all there are, packages in equal parts; the same for the same seed."""
+    places = zip_longest(*(_places(project, seed) for project in _projects(documents)))
+    found = (place for one_of_each in places for place in one_of_each if place)
+    return [_windowed(place, tokens) for place in islice(found, count)]
+
+
+def _projects(documents: Iterable[Document]) -> list[Project]:
+    packages: dict[str, dict[str, str]] = defaultdict(dict)
     for document in documents:
-        if not is_test(document.path):
-            packages[document.package].append(document)
-    names = sorted(packages)
-    holes: list[EvaluationHole] = []
-    while len(holes) < count:
-        package = names[len(holes) % len(names)]
-        document = rng.choice(packages[package])
-        kind = rng.choices(list(KINDS), list(KINDS.values()))[0]
-        source = parse_document(document)
-        hole = choose(source, kind, Limits(), rng) if source else None
-        if hole is None:
-            continue
-        text = document.text[: hole.start] + document.text[hole.end :]
-        window = cut(text, hole.start, fit(text, hole.start, PREFIX_TOKENS, SUFFIX_TOKENS, tokens))
-        holes.append(
-            EvaluationHole(
-                f"{len(holes):04d}",
-                package,
-                document.path,
-                hole.kind,
-                hole.boundary,
-                window.prefix,
-                window.suffix,
-                window.closers,
-                document.text[hole.start : hole.end],
-                document.language,
-            )
-        )
-    return holes
+        packages[document.package][document.path] = document.text
+    return [Project(name, Path("/") / name, files) for name, files in sorted(packages.items())]
+
+
+def _places(project: Project, seed: int) -> Iterator[Place]:
+    return (place_of(project, hole) for hole in all_holes(project, seed))
+
+
+def _windowed(place: Place, tokens: Count) -> EvaluationHole:
+    hole, text, offset = place.hole, place.caret.text, place.caret.offset
+    window = cut(text, offset, fit(text, offset, PREFIX_TOKENS, SUFFIX_TOKENS, tokens))
+    return EvaluationHole(
+        hole.id,
+        hole.project,
+        hole.path,
+        hole.kind,
+        hole.boundary,
+        window.prefix,
+        window.suffix,
+        window.closers,
+        place.middle,
+        hole.language,
+    )
 
 
 def write_holes(path: Path, holes: Sequence[EvaluationHole]) -> None:

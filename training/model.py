@@ -16,6 +16,14 @@ from torch.nn import functional
 from transformers import AttentionInterface, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 ATTENTION = "packed_rows"
+_TINY = {
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 2048,
+}
 
 
 def packed_attention(
@@ -83,23 +91,7 @@ def load_from_hub_format(name: str, dtype: torch.dtype = torch.float32) -> Any:
 
 def tiny_random(vocabulary_size: int, seed: int = 0) -> Any:
     """A model of the same architecture that trains in seconds, for dry runs and tests."""
-    torch.manual_seed(seed)
-    config = LlamaConfig(
-        vocab_size=vocabulary_size,
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=2048,
-        tie_word_embeddings=True,
-        rms_norm_eps=1e-5,
-        bos_token_id=0,
-        eos_token_id=0,
-        use_cache=False,
-        attn_implementation=ATTENTION,
-    )
-    return LlamaForCausalLM(config)
+    return from_scratch(vocabulary_size, _TINY, seed)
 
 
 def from_scratch(vocabulary_size: int, sizes: dict[str, int], seed: int) -> Any:

@@ -14,13 +14,12 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from mellum_lsp.workspace.languages import find_language
 from training import checkpoints, fim
 from training.corpus import read_documents
 from training.pairs import Pair, write_pairs
 from training.progress import bar
 from training.recipe import Preferences, Recipe, Run
-from training.rewards import Judged, judge
+from training.rewards import judge_answer
 from training.sampling import Sampled, sample
 from training.syntax import parse
 from training.tokens import Tokeniser
@@ -80,7 +79,10 @@ def _pair(
     rng: random.Random,
 ) -> Pair | None:
     truth = [*tokeniser.encode(hole.middle), tokeniser.end]
-    rewarded = sorted(((_judged(tokeniser, hole, one).reward, one) for one in said), key=lambda p: p[0])
+    rewarded = sorted(
+        ((judge_answer(tokeniser, hole, one.tokens, one.ended).reward, one) for one in said),
+        key=lambda p: p[0],
+    )
     worst_reward, worst = rewarded[0]
     kind = rng.choices(list(settings.kinds), list(settings.kinds.values()))[0]
     if kind == "goes on":
@@ -102,15 +104,6 @@ def _pair(
     if best.ended and best_reward > 0.95 and best.tokens != worst.tokens:
         return Pair(prompt, [*best.tokens, tokeniser.end], rejected, "better sample")
     return Pair(prompt, truth, rejected, "wrong")
-
-
-def _judged(tokeniser: Tokeniser, hole: fim.Rendered, one: Sampled) -> Judged:
-    text, at = hole.document.text, hole.hole
-    language = find_language(hole.document.path)
-    closers = len(hole.middle) - (at.end - at.start)  # the middle holds the closers behind the hole
-    grammar = language.grammar if language and language.grammar else "python"
-    said = tokeniser.decode(one.tokens)
-    return judge(text[: at.start], text[at.end + closers :], grammar, hole.middle, said, one.ended)
 
 
 def first_statements(hole: fim.Rendered) -> str:

@@ -29,6 +29,20 @@ _QWEN_ENDS = (
 
 
 @dataclass(frozen=True)
+class Candidate:
+    """What is judged: a GGUF, perhaps with a LoRA adapter beside it."""
+
+    model: Path
+    adapter: Path | None = None
+
+    @classmethod
+    def read(cls, text: str) -> Candidate:
+        """``MODEL.gguf`` or ``MODEL.gguf,ADAPTER.gguf``."""
+        model, _, adapter = text.partition(",")
+        return cls(Path(model), Path(adapter) if adapter else None)
+
+
+@dataclass(frozen=True)
 class Answer:
     """What a model said; ``stopped`` when it ended by itself within the limit."""
 
@@ -39,7 +53,7 @@ class Answer:
 
 
 def answer_all(
-    model: Path,
+    candidate: Candidate,
     holes: Sequence[EvaluationHole],
     kept: Path,
     threads: int,
@@ -59,8 +73,8 @@ def answer_all(
         return answers
     kept.parent.mkdir(parents=True, exist_ok=True)
     with kept.open("a", encoding="utf-8", buffering=1) as file:
-        runner = Runner(model, threads)
-        for hole in bar(missing, f"evaluate: {model.name}"):
+        runner = Runner(candidate, threads)
+        for hole in bar(missing, f"evaluate: {(candidate.adapter or candidate.model).name}"):
             if time.monotonic() > deadline:
                 break
             answer = runner.answer(hole)
@@ -70,13 +84,19 @@ def answer_all(
 
 
 class Runner:
-    """A GGUF with the prompt and the end that its vocabulary asks for."""
+    """A model with the prompt and the end that its vocabulary asks for."""
 
-    def __init__(self, model: Path, threads: int) -> None:
+    def __init__(self, candidate: Candidate, threads: int) -> None:
         import llama_cpp
 
         self._llama = llama_cpp.Llama(
-            str(model), n_ctx=2048, n_batch=512, n_threads=threads, n_threads_batch=threads, verbose=False
+            str(candidate.model),
+            n_ctx=2048,
+            n_batch=512,
+            n_threads=threads,
+            n_threads_batch=threads,
+            lora_path=str(candidate.adapter) if candidate.adapter else None,
+            verbose=False,
         )
         self._prompt, ends, self.dialect = self._choose()
         self._ends = {i for marker in ends for i in [self._control(marker)] if i is not None}

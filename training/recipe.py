@@ -197,6 +197,22 @@ class Preferences:
 
 
 @dataclass(frozen=True)
+class Grpo:
+    """Reinforcement of the model's own answers by verifiable rewards; ``holes`` 0: none."""
+
+    holes: int = 0
+    answers: int = 8
+    """To each hole; their rewards are compared with one another."""
+    holes_per_step: int = 4
+    max_new_tokens: int = 48
+    temperature: float = 1.0
+    learning_rate: float = 1e-6
+    beta: float = 0.0
+    """How much the model is held to what it was (KL); 0 spares the second model."""
+    epochs: float = 1.0
+
+
+@dataclass(frozen=True)
 class Export:
     """What is written, and which file of it is the model to serve (``auto``: the table decides)."""
 
@@ -223,6 +239,7 @@ class Recipe:
     sft: Sft = Sft()
     lora: Lora = Lora()
     preferences: Preferences = Preferences()
+    grpo: Grpo = Grpo()
     export: Export = Export()
     folder: str = ""
     """Where the recipe lies; set by `read_recipe`."""
@@ -277,6 +294,11 @@ class Run:
         return Run(self.root / "dpo")
 
     @property
+    def reinforced(self) -> Run:
+        """The part of the run that comes after `dpo`, or `sft`: GRPO's checkpoint and metrics."""
+        return Run(self.root / "grpo")
+
+    @property
     def export(self) -> Path:
         return self.root / "export"
 
@@ -305,6 +327,7 @@ def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
         "sft": Sft,
         "lora": Lora,
         "preferences": Preferences,
+        "grpo": Grpo,
         "export": Export,
     }
     values: dict[str, Any] = {}
@@ -357,6 +380,9 @@ def in_small(recipe: Recipe) -> Recipe:
         sft=steps,
         preferences=replace(
             recipe.preferences, shards=min(recipe.preferences.shards, 1), holes_per_shard=8, max_new_tokens=8
+        ),
+        grpo=replace(
+            recipe.grpo, holes=min(recipe.grpo.holes, 4), answers=4, holes_per_step=2, max_new_tokens=8
         ),
     )
 

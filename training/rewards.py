@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
 from rapidfuzz.distance import Levenshtein
+
+from mellum_lsp.workspace.languages import find_language
+from training.fim import Rendered
+from training.syntax import parser
+from training.tokens import Tokeniser
 
 _STUB = re.compile(
     r"\bNotImplementedError\b|\bTODO\b|\bFIXME\b|^\s*(pass|\.\.\.)\s*$|unimplemented!|todo!", re.M
@@ -48,9 +51,19 @@ def judge(before: str, after: str, grammar: str, truth: str, said: str, ended: b
     )
 
 
+def judge_answer(tokeniser: Tokeniser, hole: Rendered, said: list[int], ended: bool) -> Judged:
+    """What the model said to a rendered hole, in tokens without the end of text."""
+    text, at = hole.document.text, hole.hole
+    language = find_language(hole.document.path)
+    closers = len(hole.middle) - (at.end - at.start)  # the middle holds the closers behind the hole
+    grammar = language.grammar if language and language.grammar else "python"
+    before, after = text[: at.start], text[at.end + closers :]
+    return judge(before, after, grammar, hole.middle, tokeniser.decode(said), ended)
+
+
 def errors(text: str, grammar: str) -> int:
     """How many places of a text its grammar cannot make sense of, or misses something in."""
-    root = _parser(grammar).parse(text.encode("utf-8", "replace")).root_node
+    root = parser(grammar).parse(text.encode("utf-8", "replace")).root_node
     if not root.has_error:
         return 0
     found, stack = 0, [root]
@@ -59,10 +72,3 @@ def errors(text: str, grammar: str) -> int:
         found += node.is_error or node.is_missing
         stack += [child for child in node.children if child.has_error or child.is_missing]
     return found
-
-
-@cache
-def _parser(grammar: str) -> Any:
-    from tree_sitter_language_pack import get_parser
-
-    return get_parser(grammar)

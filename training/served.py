@@ -21,6 +21,7 @@ from mellum_lsp.domain import Trigger
 from mellum_lsp.engine.llama import LlamaEngine
 from mellum_lsp.engine.settings import EngineSettings
 from training.corpus import Document
+from training.raw import Candidate
 
 MIXES = ("none", "default")
 CONTEXT_TOKENS = 1024
@@ -41,7 +42,7 @@ def lay_out(documents: Iterable[Document], root: Path) -> list[Path]:
 
 def answer(
     folders: Sequence[Path],
-    models: dict[str, Path],
+    models: dict[str, Candidate],
     count: int,
     answers: Path,
     threads: int,
@@ -60,16 +61,19 @@ def answer(
         except NoHoles:
             continue
         runs.append(BenchRun(project, holes, answers / project.name, deadline=deadline))
-    for name, path in models.items():
+    for name, candidate in models.items():
         variants = [Variant(name, mix, CONTEXT_TOKENS) for mix in MIXES]
         for run in runs:
             if time.monotonic() < deadline:
-                asyncio.run(_answer(run, variants, path, threads))
+                asyncio.run(_answer(run, variants, candidate, threads))
     return runs
 
 
-async def _answer(run: BenchRun, variants: Sequence[Variant], model: Path, threads: int) -> None:
-    engine = LlamaEngine(model, EngineSettings(threads=threads), None, model.stem)
+async def _answer(run: BenchRun, variants: Sequence[Variant], candidate: Candidate, threads: int) -> None:
+    lora = str(candidate.adapter.absolute()) if candidate.adapter else None
+    engine = LlamaEngine(
+        candidate.model, EngineSettings(threads=threads, lora=lora), None, candidate.model.stem
+    )
     try:
         await run.answer(variants, engine, lambda done, total: None)
     finally:

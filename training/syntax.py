@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from mellum_lsp.bench.syntax import character_offsets
+
 BLOCKS = frozenset(
     {
         "module", "block", "program", "statement_block", "class_body", "interface_body", "object_type",
@@ -92,12 +94,12 @@ class Source:
 def parse(text: str, grammar: str) -> Source:
     """Nodes of ``text`` with offsets in characters; raises `LookupError` for a grammar that is not there."""
     raw = text.encode("utf-8")
-    at = _character_offsets(text, raw)
+    at = character_offsets(text)
     blocks: list[Block] = []
     units: list[Unit] = []
     comments: list[tuple[int, int]] = []
     edges: set[int] = set()
-    stack: list[tuple[Any, str]] = [(_parser(grammar).parse(raw).root_node, "")]
+    stack: list[tuple[Any, str]] = [(parser(grammar).parse(raw).root_node, "")]
     while stack:
         node, field = stack.pop()
         start, end = at(node.start_byte), at(node.end_byte)
@@ -121,7 +123,8 @@ def parse(text: str, grammar: str) -> Source:
 
 
 @cache
-def _parser(grammar: str) -> Any:
+def parser(grammar: str) -> Any:
+    """Raises `LookupError` for a grammar that is not there."""
     from tree_sitter_language_pack import get_parser
 
     return get_parser(grammar)
@@ -159,13 +162,3 @@ def _body(node: Any, depth: int) -> Any | None:
             if found is not None:
                 return found
     return None
-
-
-def _character_offsets(text: str, raw: bytes) -> Callable[[int], int]:
-    if len(raw) == len(text):
-        return lambda offset: offset
-    table: list[int] = []
-    for index, character in enumerate(text):
-        table.extend([index] * len(character.encode("utf-8")))
-    table.append(len(text))
-    return table.__getitem__

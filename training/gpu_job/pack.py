@@ -35,6 +35,7 @@ _CODE = (
     "__init__.py",
     "model.py",
     "quantisation.py",
+    "sampling.py",
     "shards.py",
     "gpu_job/__init__.py",
     "gpu_job/job.py",

@@ -10,6 +10,7 @@ import pytest
 from training import evaluate, raw, report, served
 from training.corpus import build, read_documents
 from training.holes import EvaluationHole
+from training.raw import Candidate
 from training.recipe import Recipe, Run
 
 pytest.importorskip("sacrebleu", reason="needs the extra 'reports'")
@@ -69,7 +70,7 @@ def test_a_report_is_one_page_with_plots_and_every_figure(tmp_path: object, run:
     page = run.root / "evaluation.html"
     report.write_html(page, "nano", figures, run.metrics)
     text = page.read_text()
-    assert text.count("<svg") == 3
+    assert text.count("<svg") == 5
     assert "one &lt;b&gt;" in text
     assert "1.000 [1.000, 1.000]" in text
 
@@ -78,7 +79,7 @@ def test_raw_and_served_answers_come_from_the_same_file_and_go_on_where_they_wer
     recipe: Recipe, run: Run
 ) -> None:
     build.build(recipe, run)
-    model = {"tiny": run.base / "tiny.gguf"}
+    model = {"tiny": Candidate(run.base / "tiny.gguf")}
     figures = evaluate.evaluate(recipe, run, model, 6, threads=1, served_count=2)
     names = {"tiny", "tiny, none, served", "tiny, default, served"}
     assert figures["models"].keys() == names
@@ -92,7 +93,9 @@ def test_raw_and_served_answers_come_from_the_same_file_and_go_on_where_they_wer
 
 def test_an_evaluation_ends_with_its_minutes(recipe: Recipe, run: Run) -> None:
     holes = [hole(str(i)) for i in range(3)]
-    answered = raw.answer_all(run.base / "tiny.gguf", holes, run.reports / "a.jsonl", 1, time.monotonic() - 1)
+    answered = raw.answer_all(
+        Candidate(run.base / "tiny.gguf"), holes, run.reports / "a.jsonl", 1, time.monotonic() - 1
+    )
     assert answered == {}
 
 
