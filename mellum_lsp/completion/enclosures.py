@@ -11,6 +11,8 @@ from mellum_lsp.completion.lexing import BEHIND_CHARACTERS, CODE, PAIRS, State, 
 from mellum_lsp.completion.lines import joins, width
 from mellum_lsp.completion.syntax import Syntax
 
+_DEEPEST = 400
+"""No line is indented by more characters; the rest of a long one is not looked at for every bracket."""
 _MARGIN_CHARACTERS = 20_000
 _AT_THE_MARGIN = ("\ndef ", "\nclass ", "\nfunc", "\nexport ", "\npublic ", "\nconst ")
 _READ_BY_WHAT_STANDS_BEFORE = ("/", "#", '"', "'", "`", "<")
@@ -220,7 +222,8 @@ def _was_forgotten(enclosure: Enclosure, before: str, offset: int, syntax: Synta
 
 
 def _indentation_at(text: str, offset: int) -> int:
-    return width(text[text.rfind("\n", 0, offset) + 1 : offset + 1])
+    line = text.rfind("\n", 0, offset) + 1
+    return width(text[line : min(offset + 1, line + _DEEPEST)])
 
 
 class _Closer(NamedTuple):

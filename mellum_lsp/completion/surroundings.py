@@ -60,7 +60,7 @@ def look(caret: Caret) -> Surroundings:
     """
     text, offset = caret.text, caret.offset
     syntax = syntax_of(caret.language)
-    start = text.rfind("\n", 0, max(0, offset - BEFORE_CHARACTERS)) + 1
+    start = _start(text, offset)
     before = text[start:offset]
     inside = open_at_end(before, syntax, state_at(text, start, syntax))
     # Where nothing ends the string that was just begun, what follows is code and not its content.
@@ -92,6 +92,16 @@ def look(caret: Caret) -> Surroundings:
         lines_below=tuple(below[:LINES_BELOW]),
         window=_window(line_after[len(closers) :], below),
     )
+
+
+def _start(text: str, offset: int) -> int:
+    """Where to begin reading: at a line, unless that is longer than anything that somebody wrote by hand."""
+    near = max(0, offset - BEFORE_CHARACTERS)
+    start = text.rfind("\n", 0, near) + 1
+    if near - start <= BEFORE_CHARACTERS:
+        return start
+    next_line = text.find("\n", near, offset) + 1
+    return next_line or near
 
 
 def _window(tail: str, below: list[str]) -> str:

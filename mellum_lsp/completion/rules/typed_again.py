@@ -11,6 +11,8 @@ from mellum_lsp.completion.surroundings import look
 from mellum_lsp.domain import Caret
 
 _SHORTEST_LINE = 2
+_LONGEST_KEYWORD = 60
+"""With the space behind it; a regular expression takes the square of a long word's length."""
 _LAST_WORD = re.compile(r"(\w+)[ \t]+\Z")
 _FIRST_WORD = re.compile(r"\s*(\w+)")
 
@@ -24,6 +26,6 @@ def reject_typed_again(draft: Draft, caret: Caret) -> Draft | Rejected:
     typed = line.strip()
     if len(typed) >= _SHORTEST_LINE and re.search(r"\w", typed) and draft.text.lstrip().startswith(typed):
         return Rejected(REPETITION)
-    last, first = _LAST_WORD.search(line), _FIRST_WORD.match(draft.text)
+    last, first = _LAST_WORD.search(line[-_LONGEST_KEYWORD:]), _FIRST_WORD.match(draft.text)
     again = last and first and last.group(1) == first.group(1) and is_keyword(last.group(1))
     return Rejected(REPETITION) if again else draft
