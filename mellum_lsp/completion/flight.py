@@ -20,7 +20,14 @@ from mellum_lsp.completion.plans import Planner
 from mellum_lsp.completion.settings import CompletionSettings
 from mellum_lsp.completion.stop import Stop, StopPolicy
 from mellum_lsp.domain import Caret, Prompt
-from mellum_lsp.engine.interface import Engine, EngineError, GenerateRequest, Generation, Priority
+from mellum_lsp.engine.interface import (
+    Engine,
+    EngineError,
+    GenerateRequest,
+    Generation,
+    Priority,
+    RequestInvalid,
+)
 from mellum_lsp.prompt.healing import heal
 
 log = logging.getLogger(__name__)
@@ -163,14 +170,25 @@ class Flight:
         self._changed.set()
 
     async def _generate(self, engine: Engine, planned: Planned) -> None:
-        plan = planned.plan
         self._begun = time.perf_counter()
-        self.prompt, word = heal(plan.render(self.caret))
+        whole = planned.plan.render(self.caret)
+        self.prompt, word = heal(whole)
+        try:
+            await self._read(engine, planned, word)
+        except RequestInvalid:
+            if not word:
+                raise
+            # A vocabulary that cannot spell the word: nothing was said yet, so it is asked as it was typed.
+            self.prompt = whole
+            await self._read(engine, planned, "")
+
+    async def _read(self, engine: Engine, planned: Planned, word: str) -> None:
+        """Generate what follows `prompt` and the ``word`` that was left out of it."""
         generation = self._generation = engine.generate(
             GenerateRequest(
                 parts=self.prompt,
                 max_tokens=self._settings.max_tokens,
-                stop_markers=plan.dialect.stop_markers,
+                stop_markers=planned.plan.dialect.stop_markers,
                 document=planned.document,
                 priority=Priority.BACKGROUND if self.prefetch else Priority.INTERACTIVE,
                 min_joint_probability=self.min_joint_probability,

@@ -49,6 +49,7 @@ class Decoder:
 
     def __post_init__(self) -> None:
         self.chooser = Chooser(self.vocabulary.size)
+        _ = self.vocabulary.pieces  # sorted now rather than while somebody waits for the first word
 
     def run(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mellum_lsp.engine.interface import EngineCrashed
+from mellum_lsp.engine.interface import EngineCrashed, RequestInvalid
 from mellum_lsp.engine.scripted import ScriptedEngine
 
 from .golden import caret_in
@@ -44,3 +44,25 @@ class TestExplain:
     async def test_failures_are_explained(self, make: Make) -> None:
         explanation = await make(ScriptedEngine([EngineCrashed("gone")])).explain(caret_in(BODY))
         assert explanation.reason == "engine failed: gone"
+
+
+class TestWordAtTheCaret:
+    """It is left out of the prompt, and the answer is held to begin with it."""
+
+    WORD = "def add(a, b):\n    retu$0\n"
+
+    async def test_the_prompt_is_told_as_it_was_evaluated(self, make: Make) -> None:
+        engine = ScriptedEngine("rn a + b")
+        explanation = await make(engine).explain(caret_in(self.WORD))
+        assert explanation.prompt.endswith("<fim_prefix>def add(a, b):\n   <fim_middle>")
+        assert explanation.text == "rn a + b"
+        assert interactive(engine)[0].request.must_begin_with == " retu"
+
+    async def test_an_engine_that_cannot_spell_it_is_shown_it_as_it_was_typed(self, make: Make) -> None:
+        engine = ScriptedEngine(
+            lambda request: [RequestInvalid("no token")] if request.must_begin_with else "rn a + b"
+        )
+        explanation = await make(engine).explain(caret_in(self.WORD))
+        assert explanation.text == "rn a + b"
+        assert explanation.prompt.endswith("    retu<fim_middle>")
+        assert [one.request.must_begin_with for one in interactive(engine)] == [" retu", ""]
