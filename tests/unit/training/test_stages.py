@@ -26,13 +26,14 @@ def test_a_dry_run_goes_through_all_stages_in_small(
     pytest.importorskip("torch", reason="needs the extra 'training' (torch, transformers)")
     pytest.importorskip("trl", reason="needs the extra 'training' (trl)")
     pytest.importorskip("sacrebleu", reason="needs the extra 'reports'")
-    text = recipe_text.replace("[sft]\n", "[preferences]\nshards = 3\n[sft]\n")
+    text = recipe_text.replace("[sft]\n", "[preferences]\nshards = 3\n[grpo]\nholes = 40\n[sft]\n")
     path = tmp_path / "tiny.toml"
     path.write_text(text)
     assert main(["all", "--recipe", str(path), "--run", str(run.root), "--dry-run"]) == 0
     assert (run.export / "tiny-Q8_0.gguf").exists()
     assert (run.root / "learning-curve.png").exists()
     assert len(list((run.root / "preferences").glob("*.jsonl"))) == 1
+    assert list(run.reinforced.checkpoints.glob("step-*"))
     assert (run.reports / "evaluation-8.html").exists()
     assert "| tiny |" in capsys.readouterr().out
 
