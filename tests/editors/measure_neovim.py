@@ -2,15 +2,16 @@
 
     .venv/bin/python tests/editors/measure_neovim.py [--model PATH.gguf] [--times 30] [--neovim PROGRAM]
 
-In the editor, a key is typed at the end of a line and the clock runs until Neovim draws a window that has the
-ghost in it. The server's share is the time from its request to its answer. The same is measured with Neovim's
-own inline completion, which asks 200 ms after a key. By default the server follows a script that answers at
-once, so that the editor's share is seen; with `--model` a real model decodes.
+The beginning of an assignment is typed at once, and the clock runs from its last key until Neovim draws a
+window that has the ghost in it. The server's share is the time from its request to its answer. The same is
+measured with Neovim's own inline completion, which asks 200 ms after a key. By default the server follows a
+script that answers at once, so that the editor's share is seen; with `--model` a real model decodes.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import statistics
 import sys
@@ -20,44 +21,48 @@ from pathlib import Path
 from conftest import EDITORS, SERVER
 from neovim import Neovim
 
-WORDS = [f"item_{number:02d}" for number in range(60)]
+WORDS = [
+    *("width", "height", "depth", "weight", "colour", "label", "owner", "parent", "margin", "border"),
+    *("padding", "radius", "angle", "scale", "offset", "origin", "target", "source", "handler", "visible"),
+    *("enabled", "selected", "opacity", "texture", "material", "shadow", "layer", "cursor", "tooltip", "key"),
+]
+FILE = f"class Box:\n    def __init__(self, {', '.join(WORDS)}):\n"
 
-# Watches redraws from inside: the time at which a frame with a mark in the namespace was drawn.
+# Watches from inside: the key, the request that was answered, and the first window drawn with the answer.
 WATCH = """
-_G.measured = { keys = {}, drawn = {}, asked = {}, answered = {} }
+_G.measured, _G.current = {}, nil
 local namespace = vim.api.nvim_create_namespace("NAMESPACE")
-local watching = vim.api.nvim_create_namespace("measure")
 local now = vim.uv.hrtime
-vim.api.nvim_set_decoration_provider(watching, {
-  on_win = function(_, _, buffer)
-    local marks = vim.api.nvim_buf_get_extmarks(buffer, namespace, 0, -1, { limit = 1 })
-    local times = _G.measured
-    if #marks > 0 and #times.drawn < #times.keys and #times.answered >= #times.keys then
-      table.insert(times.drawn, now())
-    end
-  end,
-})
+vim.on_key(function(_, typed)
+  if _G.current and not _G.current.key and typed == "=" then
+    _G.current.key = now()
+  end
+end)
 local client = vim.lsp.get_clients({ name = "mellum" })[1]
 local request = client.rpc.request
 client.rpc.request = function(method, params, callback, ...)
-  if method ~= "textDocument/inlineCompletion" then
+  local asked, this = now(), _G.current
+  if method ~= "textDocument/inlineCompletion" or not (this and this.key) then
     return request(method, params, callback, ...)
   end
-  local times, asked = _G.measured, now()
   return request(method, params, function(err, result, ...)
-    if result and #(result.items or {}) > 0 and #times.answered < #times.keys then
-      table.insert(times.asked, asked)
-      table.insert(times.answered, now())
+    if result and #(result.items or {}) > 0 and not this.answered then
+      this.asked, this.answered = asked, now()
     end
     return callback(err, result, ...)
   end, ...)
 end
-vim.on_key(function(_, typed)
-  if _G.measuring and typed == " " then
-    _G.measuring = false
-    table.insert(_G.measured.keys, now())
-  end
-end)
+vim.api.nvim_set_decoration_provider(vim.api.nvim_create_namespace("measure"), {
+  on_win = function(_, _, buffer)
+    local this = _G.current
+    local marks = vim.api.nvim_buf_get_extmarks(buffer, namespace, 0, -1, { limit = 1 })
+    if this and this.answered and #marks > 0 then
+      this.drawn = now()
+      table.insert(_G.measured, this)
+      _G.current = nil
+    end
+  end,
+})
 """
 
 NATIVE = """
@@ -94,38 +99,35 @@ def measure(
     """Medians in milliseconds, of as many keys as ghosts came of (``ghosts``)."""
     script = folder / "script.json"
     script.write_text(
-        json.dumps([{"after": f"{word} = ", "text": f"make_{word}(1)"} for word in WORDS]), "utf-8"
+        json.dumps([{"after": f"self.{word} =", "text": f" {word}"} for word in WORDS]), "utf-8"
     )
+    (folder / "a.py").write_text(FILE, "utf-8")
     (folder / ".git").mkdir()
     command = ", ".join(map(json.dumps, [str(SERVER), "serve", "--model", model or f"scripted:{script}"]))
-    options = f"{{ cmd = {{ {command} }}, settings = {{ engine = {{ idleSeconds = 0 }}, gate = 0 }} }}"
+    options = f"{{ cmd = {{ {command} }}, settings = {{ engine = {{ idleSeconds = 0 }} }} }}"
     editor = Neovim(program, folder, options, extra=extra)
     editor.namespace = namespace
     try:
         editor.command("edit a.py")
         editor.wait_for_client()
-        editor.text("i")
-        editor.lua("vim.wait(3000)")  # the model loads
+        editor.keys("Go")
+        editor.lua("vim.wait(3000)")  # the model loads, and the index is made
         editor.lua(WATCH.replace("NAMESPACE", namespace))
         for word in WORDS[:times]:
-            editor.text(f"{word} =")
-            editor.lua("vim.wait(500)")  # what this asks for is answered
-            before = len(editor.lua("return _G.measured.drawn"))
-            editor.lua("_G.measuring = true")
-            editor.text(" ")
-            try:
-                editor.wait_for(
-                    lambda before=before: len(editor.lua("return _G.measured.drawn")) > before, "a ghost", 5
-                )
-            except AssertionError:
-                editor.lua("table.remove(_G.measured.keys)")  # the model had nothing to say
-            editor.keys("<Esc>cc")
-            editor.lua("vim.wait(60)")
+            editor.lua("_G.current = {}")
+            editor.text(f"self.{word} =")  # the editor indents
+            with contextlib.suppress(AssertionError):  # where the model has nothing to say
+                editor.wait_for(lambda: editor.lua("return _G.current == nil"), "a ghost", 3)
+            editor.lua("_G.current = nil")
+            editor.text(f" {word}")
+            editor.lua("vim.wait(300)")  # a person's pause before the next line
+            editor.keys("<Esc>o")
+            editor.lua("vim.wait(300)")
         seen = editor.lua("return _G.measured")
     finally:
         editor.close()
-    key_to_ghost = [(drawn - key) / 1e6 for key, drawn in zip(seen["keys"], seen["drawn"], strict=True)]
-    server = [(end - start) / 1e6 for start, end in zip(seen["asked"], seen["answered"], strict=True)]
+    key_to_ghost = [(one["drawn"] - one["key"]) / 1e6 for one in seen]
+    server = [(one["answered"] - one["asked"]) / 1e6 for one in seen]
     return {
         "ghosts": len(key_to_ghost),
         "key_to_ghost_ms": round(statistics.median(key_to_ghost), 1),
