@@ -163,4 +163,5 @@ def _resampled(columns: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 def _estimate(value: float, resampled: npt.NDArray[np.float64], n: int) -> Estimate:
     tail = 100 * (1 - CONFIDENCE) / 2
     low, high = np.percentile(resampled, [tail, 100 - tail])
-    return Estimate(value, float(low), float(high), n)
+    # Of a single value all resamples are the same but for rounding.
+    return Estimate(value, min(float(low), value), max(float(high), value), n)

@@ -106,3 +106,9 @@ def test_an_interval_holds_its_share_however_few_there_are() -> None:
         for right in range(n + 1):
             found = share([True] * right + [False] * (n - right))
             assert 0 <= found.low <= found.value <= found.high <= 1
+
+
+@pytest.mark.parametrize("saved", [7, 37, 41])
+def test_the_interval_of_a_single_ratio_holds_it_whatever_is_rounded(saved: int) -> None:
+    one = ratio_of_sums([saved], [143], scale=100)
+    assert one.low <= one.value <= one.high
