@@ -17,7 +17,7 @@ from vscode_fixtures import OpenWindow, write_workspace
 
 from mellum_lsp.feedback.events import Event, Kind
 
-pytestmark = [pytest.mark.editor, pytest.mark.slow]
+pytestmark = [pytest.mark.editor, pytest.mark.slow, pytest.mark.vscode]
 
 RETURN = {"after": "def add(a, b):\n    ", "text": "return a + b"}
 LOOP = {"after": "for name in names:\n    ", "text": "if name:\n        print(name)"}

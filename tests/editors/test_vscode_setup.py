@@ -17,7 +17,7 @@ sys.path.append(str(REPOSITORY / "tests" / "unit" / "models"))
 from fake_hub import FakeHub, running
 from tiny_gguf import write_tiny_gguf
 
-pytestmark = [pytest.mark.editor, pytest.mark.slow]
+pytestmark = [pytest.mark.editor, pytest.mark.slow, pytest.mark.vscode]
 
 PACKAGE = """
 [build-system]

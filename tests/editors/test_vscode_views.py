@@ -10,7 +10,7 @@ import pytest
 from vscode import CodeServer, Window
 from vscode_fixtures import OpenWindow
 
-pytestmark = [pytest.mark.editor, pytest.mark.slow]
+pytestmark = [pytest.mark.editor, pytest.mark.slow, pytest.mark.vscode]
 
 RETURN = {"after": "def add(a, b):\n    ", "text": "return a + b"}
 PRICES = '''

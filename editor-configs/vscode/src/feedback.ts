@@ -55,7 +55,10 @@ export class Feedback implements Disposable {
 
   /** Before the server hears that an item was accepted. */
   accepting(): void {
-    this.tellShown();
+    const taken = this.document && this.ghost?.taken(this.document.getText());
+    if (this.ghost?.isComplete(taken ?? 0)) {
+      this.tellShown(); // Another ghost may stand there already: that one was not accepted.
+    }
   }
 
   private seen(): void {
