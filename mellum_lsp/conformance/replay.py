@@ -22,6 +22,7 @@ from mellum_lsp.conformance.normal import Normal, suggestions_in
 from mellum_lsp.conformance.recordings import Entry, Session
 
 MISSING = "no reply"
+_CANCELLED = -32800
 _REFUSED = {"code": -32601, "message": "the recorded client was not asked this"}
 
 
@@ -84,7 +85,8 @@ class _Replay:
         for method, answers in self._answers.items():
             self._client.answers[method] = _in_turn(answers)
         begun = asyncio.get_running_loop().time()
-        for entry in self._session.entries:
+        entries = self._session.entries if self._real_time else withdrawn_last(self._session.entries)
+        for entry in entries:
             if entry.sender == "client":
                 if self._real_time:
                     await asyncio.sleep(entry.at - (asyncio.get_running_loop().time() - begun))
@@ -178,6 +180,59 @@ class _Replay:
             if one != other:
                 report.differences.append(Difference(request.id, request.method, request.at, one, other))
         return report
+
+
+def withdrawn_last(entries: Sequence[Entry]) -> list[Entry]:
+    """``entries`` with each request that was cancelled or superseded directly before what did that.
+
+    A server that is quicker than the recorded one would otherwise have answered it before. What its text was
+    makes no difference: it is not answered from it.
+    """
+    before: dict[int, int] = {}
+    """Where each of them goes, by its place."""
+    for place, entry in enumerate(entries):
+        end = _withdrawn_by(entries, place) if entry.sender == "client" and entry.is_request else None
+        if end is not None:
+            before[place] = end
+    following: dict[int, list[Entry]] = defaultdict(list)
+    for place in before:
+        end = before[place]
+        while end in before:  # what withdrew it was withdrawn itself, and goes further back
+            end = before[end]
+        following[end].append(entries[place])
+    return [
+        one
+        for place, entry in enumerate(entries)
+        for one in (*following[place], *([] if place in before else [entry]))
+    ]
+
+
+def _withdrawn_by(entries: Sequence[Entry], place: int) -> int | None:
+    """Which message made the server withdraw the request at ``place``; None where it was answered."""
+    request = entries[place]
+    withdrawing: int | None = None
+    for later, entry in enumerate(entries[place + 1 :], place + 1):
+        if entry.sender == "server" and entry.is_reply and entry.id == request.id:
+            message = entry.message or {}
+            withdrawn = message.get("error", {}).get("code") == _CANCELLED or (
+                isinstance(message.get("result"), dict) and message["result"].get("items") == []
+            )
+            return withdrawing if withdrawn else None
+        if withdrawing is None and entry.sender == "client" and _withdraws(entry, request):
+            withdrawing = later
+    return None
+
+
+def _withdraws(entry: Entry, request: Entry) -> bool:
+    if entry.method == "$/cancelRequest":
+        return isinstance(entry.params, dict) and entry.params.get("id") == request.id
+    return entry.is_request and entry.method == request.method and _document(entry) == _document(request)
+
+
+def _document(entry: Entry) -> Any:
+    params = entry.params if isinstance(entry.params, dict) else {}
+    document = params.get("textDocument")
+    return document.get("uri") if isinstance(document, dict) else None
 
 
 def _recorded_answers(entries: Sequence[Entry]) -> dict[str, deque[Any]]:

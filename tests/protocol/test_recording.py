@@ -15,6 +15,7 @@ import pytest
 from lsp_client import LspClient, at, isolated, over_stdio
 
 from mellum_lsp.conformance.recordings import RecordingError, chosen, read_recording, sessions_of
+from mellum_lsp.conformance.replay import withdrawn_last
 
 URI = "file:///project/grün.py"
 SCRIPT = [
@@ -164,3 +165,39 @@ class TestReading:
         assert len(chosen(sessions, "a").entries) == 2
         with pytest.raises(RecordingError, match="there are a"):
             chosen(sessions, "c")
+
+
+class TestReplaying:
+    """Requests that were withdrawn are sent directly before what withdrew them."""
+
+    def order(self, *messages: tuple[str, dict[str, Any]]) -> list[tuple[str, Any]]:
+        lines = [json.dumps({"from": sender, "message": message}) for sender, message in messages]
+        (session,) = sessions_of(lines)
+        return [(entry.method or "reply", entry.id) for entry in withdrawn_last(session.entries)]
+
+    def asked(self, number: int, uri: str = URI) -> tuple[str, dict[str, Any]]:
+        params = {"textDocument": {"uri": uri}}
+        return "client", {"id": number, "method": INLINE, "params": params}
+
+    def test_what_was_cancelled(self) -> None:
+        status = ("server", {"method": "mellum/status", "params": {}})
+        cancel = ("client", {"method": "$/cancelRequest", "params": {"id": 1}})
+        cancelled = ("server", {"id": 1, "error": {"code": -32800, "message": ""}})
+        assert self.order(self.asked(1), status, cancel, cancelled) == [
+            ("mellum/status", None),
+            (INLINE, 1),
+            ("$/cancelRequest", None),
+            ("reply", 1),
+        ]
+
+    def test_what_was_superseded(self) -> None:
+        nothing = ("server", {"id": 1, "result": {"items": []}})
+        status = ("server", {"method": "mellum/status", "params": {}})
+        order = self.order(self.asked(1), status, self.asked(2, "file:///other"), self.asked(3), nothing)
+        assert [number for _, number in order] == [None, 2, 1, 3, 1]
+
+    @pytest.mark.parametrize("items", [[], [{"insertText": "x"}]])
+    def test_what_was_answered_stays_where_it_was(self, items: list[Any]) -> None:
+        answer = ("server", {"id": 1, "result": {"items": items}})
+        order = self.order(self.asked(1), answer, self.asked(2))
+        assert [number for _, number in order] == [1, 1, 2]
