@@ -12,7 +12,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from neovim import REPOSITORY, Neovim
+from editors_here import EDITORS, NEOVIMS, SERVER
+from neovim import Neovim
 from vscode_fixtures import (  # noqa: F401 - fixtures, which pytest finds here
     browser,
     code_server,
@@ -22,24 +23,6 @@ from vscode_fixtures import (  # noqa: F401 - fixtures, which pytest finds here
     server_state,
     write_server,
 )
-
-from mellum_lsp.feedback.events import Kind
-from mellum_lsp.feedback.store import FeedbackStore
-
-EDITORS = REPOSITORY / ".cache" / "editors"
-EMBEDDED_MODEL = REPOSITORY / "models" / "nano-135m.gguf"
-
-
-SERVER = Path(sys.executable).with_name("mellum-lsp")
-
-NEOVIMS = {"0.12": "nvim", "0.11": "nvim-0.11", "0.10": "nvim-0.10"}
-every_neovim = pytest.mark.parametrize("version", NEOVIMS)
-
-
-def recorded(state_home: Path) -> list[tuple[str, int]]:
-    """What servers recorded under this ``XDG_STATE_HOME``: kind and characters, without what was typed."""
-    events = FeedbackStore(state_home / "mellum-lsp" / "feedback.sqlite3").read()
-    return [(event.kind.value, event.characters) for event in events if event.kind is not Kind.TYPED]
 
 
 @pytest.fixture(scope="session")

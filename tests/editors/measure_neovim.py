@@ -18,7 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from conftest import EDITORS, SERVER
+from editors_here import EDITORS, SERVER
 from neovim import Neovim
 
 WORDS = [

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from conftest import EMBEDDED_MODEL, SERVER, recorded
+from editors_here import EMBEDDED_MODEL, SERVER, recorded
 from emacs import PLUGIN, Emacs
 
 pytestmark = [

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import helix_languages
 import pytest
-from conftest import EMBEDDED_MODEL, SERVER, recorded
+from editors_here import EMBEDDED_MODEL, SERVER, recorded
 from neovim import REPOSITORY, Neovim
 from terminal import Terminal
 

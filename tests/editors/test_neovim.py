@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import EMBEDDED_MODEL, every_neovim
+from editors_here import EMBEDDED_MODEL, every_neovim
 from neovim import Neovim, NeovimInTmux
 
 pytestmark = pytest.mark.editor

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import every_neovim, recorded
+from editors_here import every_neovim, recorded
 from neovim import Neovim
 
 pytestmark = pytest.mark.editor

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import NEOVIMS, SERVER, every_neovim
+from editors_here import NEOVIMS, SERVER, every_neovim
 from neovim import PLUGIN, Neovim, NeovimInTmux
 
 pytestmark = pytest.mark.editor

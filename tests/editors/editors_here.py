@@ -1,0 +1,27 @@
+"""Where the editors of the tests, their server and its model are, and what servers recorded."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from mellum_lsp.feedback.events import Kind
+from mellum_lsp.feedback.store import FeedbackStore
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+EDITORS = REPOSITORY / ".cache" / "editors"
+EMBEDDED_MODEL = REPOSITORY / "models" / "nano-135m.gguf"
+
+
+SERVER = Path(sys.executable).with_name("mellum-lsp")
+
+NEOVIMS = {"0.12": "nvim", "0.11": "nvim-0.11", "0.10": "nvim-0.10"}
+every_neovim = pytest.mark.parametrize("version", NEOVIMS)
+
+
+def recorded(state_home: Path) -> list[tuple[str, int]]:
+    """What servers recorded under this ``XDG_STATE_HOME``: kind and characters, without what was typed."""
+    events = FeedbackStore(state_home / "mellum-lsp" / "feedback.sqlite3").read()
+    return [(event.kind.value, event.characters) for event in events if event.kind is not Kind.TYPED]
