@@ -12,6 +12,9 @@ from dataclasses import dataclass
 WARMING_SECONDS = 2.5
 """How much computing a full prompt may cost, once each time its plan changes: about as long as somebody who
 comes to a place looks around before typing there."""
+FIRST_TOKENS, FIRST_SECONDS = 1024, 10.0
+"""The first tokens bring most: without them there is no project context at all. On a slow or busy machine
+they may cost more; a plan keeps them for as long as it stays in its file."""
 SHORTEST_FULL_TOKENS = 256
 """Less would hardly be more than the micro prompt; a model that needs long for it is too slow anyway."""
 LONGEST_FULL_TOKENS = 8192
@@ -79,7 +82,8 @@ def full_budget(capacity: Capacity, settings: PlanSettings | None = None) -> Bud
     most = capacity.context_tokens - settings.reply_tokens
     wanted = settings.context_tokens
     if wanted is None:
-        warmed = int(capacity.prefill_tokens_per_second * WARMING_SECONDS)
+        speed = capacity.prefill_tokens_per_second
+        warmed = max(int(speed * WARMING_SECONDS), min(FIRST_TOKENS, int(speed * FIRST_SECONDS)))
         wanted = min(max(warmed, SHORTEST_FULL_TOKENS), LONGEST_FULL_TOKENS)
     return _budget(max(FEWEST_TOKENS, min(wanted, most)), _tokens_within_target(capacity, settings))
 

@@ -41,6 +41,9 @@ def test_however_slow_the_machine_some_lines_are_shown() -> None:
 
 def test_a_full_prompt_takes_seconds_at_most_to_warm() -> None:
     assert full_budget(LAPTOP).total_tokens / 450 <= 2.5
+    busy = Capacity(8192, prefill_tokens_per_second=120, decode_tokens_per_second=30)
+    assert full_budget(busy).context_tokens > 0
+    assert full_budget(busy).total_tokens / 120 <= 10
     assert full_budget(WORKSTATION).total_tokens == LONGEST_FULL_TOKENS
 
 
@@ -50,8 +53,8 @@ def test_a_full_prompt_takes_seconds_at_most_to_warm() -> None:
         # Machine, (context, prefill, decode), contextTokens, tokens of the full and of the micro prompt, and
         # how many of each are for project context.
         ("4B on a laptop", (4096, 15, 3), None, (256, 0), (64, 0)),
-        ("4B on eight cores", (4096, 60, 8), None, (256, 0), (64, 0)),
-        ("nano, two cores busy", (4096, 250, 60), None, (625, 219), (64, 0)),
+        ("4B on eight cores", (4096, 60, 8), None, (600, 210), (64, 0)),
+        ("nano, two cores busy", (4096, 250, 60), None, (1024, 359), (64, 0)),
         ("nano, two cores", (4096, 450, 110), None, (1125, 395), (89, 0)),
         ("nano, fast cores", (4096, 900, 130), None, (2250, 877), (191, 0)),
         ("nano, fast cores, longer context", (8192, 900, 130), None, (2250, 877), (191, 0)),
