@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -99,6 +100,7 @@ def _tune(wishes: Wishes, now: bool, as_json: bool) -> None:
         worker = Worker(idleness, on_tick, ask_to_end)
         return worker
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # or what we started would go on unattended
     began = time.monotonic()
     try:
         with _stages(shown=not as_json) as tell:
