@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import NEOVIMS, SERVER
+from editors_here import NEOVIMS, SERVER
 from neovim import Neovim
 
 from mellum_lsp.conformance.editors import Finding, judge
@@ -96,6 +97,12 @@ def test_the_plugin_tells_the_whole_life_of_a_suggestion(
     seen = results(findings(nvim, recording))
     told = ("accept", "inserted", "partial", "shown", "dismissed", "caret", "texts", "positions", "end")
     assert {name: seen[name] for name in told} == dict.fromkeys(told, "passed")
+
+    replaying = (SERVER, "protocol", "replay", recording, "--json")
+    replayed = subprocess.run(replaying, capture_output=True, timeout=60, check=False)
+    report = json.loads(replayed.stdout)
+    assert (report["differences"], report["violations"], replayed.returncode) == ([], [], 0)
+    assert report["answers"] >= 8
 
 
 def test_neovim_alone_keeps_the_protocol(
