@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from mellum_lsp.bench.gates import (
 from mellum_lsp.bench.holes import Hole, Place
 from mellum_lsp.bench.scores import FIGURES, YES_OR_NO, Score, judged, score_verdict
 from mellum_lsp.bench.statistics import Estimate, mean, mean_difference, ratio_of_means, share
+from mellum_lsp.completion.calibrated import calibrated
 from mellum_lsp.completion.settings import CompletionSettings
 from mellum_lsp.domain import Trigger
 
@@ -74,7 +75,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Gates:
-    """A variant behind gates, on a group of holes. ``default`` is by the settings as they are."""
+    """A variant behind gates, on a group of holes. ``default`` is as the server is set."""
 
     variant: Variant
     group: str
@@ -100,16 +101,22 @@ class Summary:
 class Results:
     """Places by hole and answers by variant, perhaps of several projects.
 
-    ``choices`` says what a user writes into the settings for a model, where that is not its name.
+    ``choices`` says what a user writes into the settings for a model, where that is not its name. With
+    ``calibrated_gate`` the gate is that which ships for each model, as where a user set none.
     """
 
     places: dict[str, Place]
     answers: dict[Variant, dict[str, Answer]]
     settings: CompletionSettings
     choices: dict[str, str] = field(default_factory=dict)
+    calibrated_gate: bool = True
 
     def __post_init__(self) -> None:
         self._scores: dict[tuple[Variant, str], Score] = {}
+
+    def as_served(self, model: str) -> CompletionSettings:
+        """The settings that the server has for a model."""
+        return replace(self.settings, thresholds=calibrated(model)) if self.calibrated_gate else self.settings
 
     def common(self, variants: Sequence[Variant]) -> list[Place]:
         """The holes that all of ``variants`` answered."""
@@ -212,7 +219,7 @@ def _gates(results: Results, variant: Variant, places: Sequence[Place]) -> Itera
     settings = results.settings
     asked = [(place, results.answers[variant][place.hole.id]) for place in places]
     order = {place.hole.id: number for number, place in enumerate(places)}
-    as_set = seen(asked, settings)
+    as_set = seen(asked, results.as_served(variant.model))
     at_all = {threshold: seen(asked, behind(threshold, settings)) for threshold in THRESHOLDS}
     for group, members in groups(places):
         if group in GATED_GROUPS:

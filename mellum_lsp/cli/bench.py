@@ -97,6 +97,7 @@ def holes(
     run = Run(project, chosen, out or _default_folder(folder), _settings(gate), deadline)
     with reported_failures():
         results, finished = _answered(run, models or ("",), mixes, context_tokens, threads, as_json)
+        results.calibrated_gate = gate is None
     _tell(results, run, as_json, finished)
 
 

@@ -16,6 +16,8 @@ from mellum_lsp.bench.page import Page
 from mellum_lsp.bench.project import Project
 from mellum_lsp.bench.runner import Run
 from mellum_lsp.bench.summary import Results, Summary, summarise
+from mellum_lsp.completion.calibrated import calibrated
+from mellum_lsp.completion.settings import CompletionSettings
 from mellum_lsp.engine.scripted import ScriptedEngine
 
 from .conftest import knowing
@@ -106,3 +108,11 @@ def test_plots_are_the_same_for_the_same_figures(summary: Summary, tmp_path: Pat
     assert plots.svg(plots.trade_off(curves)) == plots.svg(plots.trade_off(curves))
     plots.save_png(plots.trade_off(curves), tmp_path / "images" / "curve.png")
     assert (tmp_path / "images" / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_gate_that_nobody_set_is_the_one_that_ships_for_the_model() -> None:
+    results = Results({}, {}, CompletionSettings(gate=0.7))
+    assert results.as_served("nano-135m").thresholds == calibrated("nano-135m")
+    assert results.as_served("somebody's").thresholds is None
+    results.calibrated_gate = False
+    assert results.as_served("nano-135m") == CompletionSettings(gate=0.7)
