@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mellum_lsp.completion.calibrated import LEAST_LOCAL_OUTCOMES, calibrated
+from mellum_lsp.completion.calibrated import LEAST_LOCAL_OUTCOMES, MOST_MOVED, calibrated
 from mellum_lsp.completion.calibration import (
     BINS,
     HIGHEST,
@@ -104,4 +104,9 @@ def test_a_users_own_outcomes_move_the_threshold_of_a_known_model() -> None:
     shipped = calibrated("nano-135m")
     disappointed = calibrated("nano-135m", outcomes(Form.LINE, 0.62, 0, LEAST_LOCAL_OUTCOMES))
     assert shipped and disappointed
-    assert disappointed.line > max(shipped.line, 0.6)
+    assert disappointed.line == pytest.approx(shipped.line + MOST_MOVED)
+
+
+def test_somebody_who_never_accepts_anything_still_sees_what_is_sure() -> None:
+    refused = calibrated("another", outcomes(Form.LINE, 0.99, 0, 10 * LEAST_LOCAL_OUTCOMES))
+    assert refused == Thresholds.flat(0.5 + MOST_MOVED)
