@@ -93,6 +93,8 @@ class Neovim:
             {**os.environ, **homes, "LC_ALL": "C.UTF-8"},
         )
         self._rpc = self.wait_for(self._connect, "Neovim's socket")
+        # It listens before it has started: a file opened then is lost to the first, empty buffer.
+        self.wait_for(lambda: self.lua("return vim.v.vim_did_enter == 1"), "Neovim's start")
 
     def _connect(self) -> NeovimRpc | None:
         try:
@@ -134,7 +136,7 @@ class Neovim:
         found = self.lua(_GHOST, self.namespace)
         return Ghost(**found) if found else None
 
-    def wait_for_ghost(self, text: str | None = None, timeout: float = 15) -> Ghost:
+    def wait_for_ghost(self, text: str | None = None, timeout: float = 30) -> Ghost:
         """The ghost, once there is one (with this text)."""
         return self.wait_for(
             lambda: ghost if (ghost := self.ghost) and text in (None, ghost.text) else None,
@@ -147,7 +149,7 @@ class Neovim:
         children = self.lua("return vim.api.nvim_get_proc_children(vim.fn.getpid())")
         return children[0] if children else None
 
-    def wait_for_client(self, timeout: float = 15) -> None:
+    def wait_for_client(self, timeout: float = 30) -> None:
         """Until the server is ready and serves this buffer."""
         code = """
         local client = vim.lsp.get_clients({ name = "mellum", bufnr = 0 })[1]
@@ -160,7 +162,7 @@ class Neovim:
         code = "return (require('mellum').last_status() or {}).state == 'ready'"
         self.wait_for(lambda: self.lua(code), "the model", timeout)
 
-    def wait_for(self, look: Callable[[], Seen | None], what: str, timeout: float = 15) -> Seen:
+    def wait_for(self, look: Callable[[], Seen | None], what: str, timeout: float = 30) -> Seen:
         """What ``look`` sees, once it sees something."""
         end = time.monotonic() + timeout
         while not (seen := look()):
