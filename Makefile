@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+# Real editors on a busy machine miss a moment now and then: what failed there is tried once more.
+EDITORS := tests/editors -m 'not vscode'
+
 .PHONY: demo test test-training test-vscode vsix lint types bench bench-index bench-latency editors vocabularies clean
 
 demo: $(STAMP)
@@ -13,7 +16,8 @@ test: $(STAMP) editors vocabularies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -m 'not vscode'
+	$(BIN)/pytest --ignore tests/editors
+	$(BIN)/pytest $(EDITORS) || $(BIN)/pytest $(EDITORS) --last-failed
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import time
@@ -110,7 +111,11 @@ def test_next_and_previous_go_round_what_the_server_has(open_neovim: OpenNeovim)
     )
     type_add(nvim)
     nvim.wait_for_ghost("return a + b")
-    nvim.keys("<M-]>")
+    for _ in range(5):  # an automatic request that is still under way supersedes what was asked for
+        nvim.keys("<M-]>")
+        with contextlib.suppress(AssertionError):
+            nvim.wait_for_ghost("return b  2/3", timeout=5)
+            break
     nvim.wait_for_ghost("return b  2/3")
     nvim.keys("<M-[>")
     nvim.wait_for_ghost("return a + b  1/3")
