@@ -16,10 +16,9 @@ from debian.copyright import Copyright, NotMachineReadableError
 
 from training.corpus.archives import members, without_top_folder
 
-SUITE = (
-    "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
-    " http://deb.debian.org/debian {suite} main\n"
-)
+_SOURCES = "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {mirror} {suite} main\n"
+_APT = Path("/etc/apt")
+_MIRROR = re.compile(r"^(?:URIs:|deb )(?!.*security).*?([a-z+]+://\S+)", re.MULTILINE)
 _SPDX = {
     "expat": "MIT", "mit": "MIT", "x11": "MIT", "apache-2": "Apache-2.0", "apache-2.0": "Apache-2.0",
     "asl-2.0": "Apache-2.0", "bsd": "BSD", "bsd-2-clause": "BSD-2-Clause", "bsd-3-clause": "BSD-3-Clause",
@@ -58,8 +57,21 @@ def find_archives(folder: Path, name: str) -> list[Path]:
     return sorted(p for p in folder.glob(f"{name}_*.tar.*") if not p.name.endswith(".asc"))
 
 
+def mirror(apt: Path = _APT) -> str:
+    """The mirror that this machine's apt uses. Raises `FileNotFoundError` where its sources name none."""
+    for file in (apt / "sources.list", *sorted((apt / "sources.list.d").glob("*"))):
+        if file.is_file() and (found := _MIRROR.search(file.read_text("utf-8", "replace"))):
+            return found[1]
+    raise FileNotFoundError(
+        f"{apt}: apt has no Debian mirror among its sources (hint: add one, or name no Debian packages)"
+    )
+
+
 def download(folder: Path, name: str, suite: str = "bookworm") -> list[Path]:
-    """Fetches a source package with apt, by lists of its own: this machine's sources stay as they are."""
+    """Fetches a source package with apt, by lists of its own: this machine's sources stay as they are.
+
+    Raises `FileNotFoundError` as `mirror`.
+    """
     (folder / "lists" / "partial").mkdir(parents=True, exist_ok=True)
     (folder / "cache" / "archives" / "partial").mkdir(parents=True, exist_ok=True)
     sources = folder / "sources.list"
@@ -71,7 +83,7 @@ def download(folder: Path, name: str, suite: str = "bookworm") -> list[Path]:
     ]
     flags = [flag for option in options for flag in ("-o", option)]
     if not sources.exists():
-        sources.write_text(SUITE.format(suite=suite))
+        sources.write_text(_SOURCES.format(mirror=mirror(), suite=suite))
         subprocess.run(["apt-get", "-qq", *flags, "update"], check=True)
     subprocess.run(
         ["apt-get", "-qq", *flags, "source", "--download-only", name], cwd=folder, capture_output=True

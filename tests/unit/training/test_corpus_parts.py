@@ -73,6 +73,21 @@ License: GPL-2+
 """
 
 
+@pytest.mark.parametrize(
+    "line", ["deb {} sid main", "deb [arch=amd64] {} sid main", "Types: deb\nURIs: {}\nSuites: sid"]
+)
+def test_debian_packages_come_from_the_mirror_that_apt_uses(tmp_path: Path, line: str) -> None:
+    pytest.importorskip("debian", reason="needs python-debian (extra 'training')")
+    from training.corpus.debian import mirror
+
+    with pytest.raises(FileNotFoundError, match="no Debian mirror"):
+        mirror(tmp_path)
+    (tmp_path / "sources.list.d").mkdir()
+    (tmp_path / "sources.list").write_text("deb http://example.com/debian-security sid main\n")
+    (tmp_path / "sources.list.d" / "a.list").write_text(line.format("http://example.com/debian") + "\n")
+    assert mirror(tmp_path) == "http://example.com/debian"
+
+
 def test_a_debian_source_package_is_licensed_file_by_file(recipe: Recipe, run: Run) -> None:
     pytest.importorskip("debian", reason="needs python-debian (extra 'training')")
     folder = run.root / "debian"
