@@ -11,12 +11,13 @@ from pathlib import Path
 
 from mellum_lsp.completion.pipeline import Completer
 from mellum_lsp.completion.settings import CompletionSettings
-from mellum_lsp.domain import Caret, Chunk, ScoredChunk
+from mellum_lsp.domain import Caret
 from mellum_lsp.engine.interface import EngineError, ModelInfo
 from mellum_lsp.engine.llama import LlamaEngine
 from mellum_lsp.engine.settings import EngineSettings
 from mellum_lsp.prompt import windows
 from mellum_lsp.prompt.dialects import Vocabulary, choose
+from mellum_lsp.retrieval.interface import NoContext
 
 _PLACES, _KEYS = 4, 3
 """Where somebody jumps to in a file, and how many keys are pressed there."""
@@ -58,7 +59,7 @@ async def measure_model(
         found = MeasuredModel(info, dialect, time.perf_counter() - begun)
         troubles: list[EngineError] = []
         settings = CompletionSettings(latency_target_ms=target_ms, prefetch=False, gate=0.0)
-        completer = Completer(engine, _NoProject(), settings, troubles.append)
+        completer = Completer(engine, NoContext(), settings, troubles.append)
         try:
             await _complete_sample(completer, found, lambda fraction: on_progress(0.5 + fraction / 2))
         finally:
@@ -106,21 +107,3 @@ def _caret(text: str, offset: int, number: int) -> Caret:
         offset=offset,
         document=f"sample:{number}",
     )
-
-
-class _NoProject:
-    """A `ContextSource` that knows nothing: the time of retrieval is not what is measured here."""
-
-    generation = 0
-
-    def query(self, caret: Caret, limit: int = 24) -> list[ScoredChunk]:
-        return []
-
-    def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
-        return lambda: None
-
-    def is_gone(self, chunk: Chunk) -> bool:
-        return False
-
-    def compressed(self, chunk: Chunk) -> Chunk | None:
-        return None

@@ -48,3 +48,21 @@ class ContextSource(Protocol):
 
         None where that would hardly be shorter, and for a chunk that has changed meanwhile.
         """
+
+
+class NoContext:
+    """A `ContextSource` that knows nothing and never changes: where context plays no part."""
+
+    generation = 0
+
+    def query(self, caret: Caret, limit: int = 24) -> list[ScoredChunk]:
+        return []
+
+    def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
+        return lambda: None
+
+    def is_gone(self, chunk: Chunk) -> bool:
+        return False
+
+    def compressed(self, chunk: Chunk) -> Chunk | None:
+        return None

@@ -9,23 +9,10 @@ from fake_backend import Lab
 from lsp_client import LspClient, at
 
 from mellum_lsp.completion.outcome import Item
+from mellum_lsp.conformance.checks.items import EXPLANATION
 from mellum_lsp.domain import Trigger
 
 URI = "file:///project/a.py"
-
-EXPLANATION = {
-    "prompt": str,
-    "parts": list,
-    "tokens": dict,
-    "chunks": list,
-    "steps": list,
-    "gate": dict,
-    "text": str,
-    "reason": str,
-    "timings": dict,
-    "model": str,
-    "source": str,
-}
 
 
 class TestInlineCompletion:

@@ -148,12 +148,12 @@ async def telling(subject: Subject) -> None:
     _has(status["index"], {"files": int, "chunks": int, "state": str}, "the status's index")
     explained = await _explained(client, uri, "def add(a, b):\n    $0\n")
     for answer in (explained, await client.request("mellum/explain", at("file:///nowhere.py", _START))):
-        _has(answer, _EXPLANATION, "the explanation")
+        _has(answer, EXPLANATION, "the explanation")
         require(answer["text"] or answer["reason"], "the explanation has neither a text nor a reason")
 
 
 _START = {"line": 0, "character": 0}
-_EXPLANATION: dict[str, type] = {
+EXPLANATION: dict[str, type] = {
     "prompt": str,
     "parts": list,
     "tokens": dict,

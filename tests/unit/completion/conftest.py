@@ -10,8 +10,8 @@ import pytest_asyncio
 from mellum_lsp.completion.pipeline import Completer
 from mellum_lsp.completion.settings import CompletionSettings
 from mellum_lsp.engine.scripted import ScriptedEngine
+from mellum_lsp.retrieval.interface import NoContext
 
-from .no_context import NoContext
 from .pipeline_lab import Make
 
 

@@ -12,8 +12,7 @@ from mellum_lsp.completion.pipeline import Completer
 from mellum_lsp.domain import Caret, Chunk, ScoredChunk
 from mellum_lsp.engine.interface import GenerateRequest
 from mellum_lsp.engine.scripted import ScriptedEngine, ScriptedGeneration
-
-from .no_context import NoContext
+from mellum_lsp.retrieval.interface import NoContext
 
 BODY = "def add(a, b):\n    $0\n"
 

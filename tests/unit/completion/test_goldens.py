@@ -12,9 +12,9 @@ from mellum_lsp.completion.pipeline import Completer
 from mellum_lsp.completion.settings import CompletionSettings
 from mellum_lsp.domain import Caret
 from mellum_lsp.engine.scripted import ScriptedEngine
+from mellum_lsp.retrieval.interface import NoContext
 
 from .golden import Golden, read, shown
-from .no_context import NoContext
 
 GOLDENS = Path(__file__).parents[2] / "goldens" / "completion"
 FILES = sorted(GOLDENS.rglob("*.txt"))

@@ -9,9 +9,9 @@ from mellum_lsp.completion.plans import LONGEST_UNREST_SECONDS, REST_SECONDS
 from mellum_lsp.domain import Caret, Chunk, ScoredChunk, Trigger
 from mellum_lsp.engine.interface import GenerateRequest
 from mellum_lsp.engine.scripted import Pause, Script, ScriptedEngine
+from mellum_lsp.retrieval.interface import NoContext
 
 from .golden import caret_in
-from .no_context import NoContext
 from .pipeline_lab import BODY, KnowsAChunk, Make, SlowContext, interactive, until
 
 
