@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 
 from mellum_lsp.completion.generated import Collector, Generated
 from mellum_lsp.domain import Prompt
-from mellum_lsp.engine.interface import (
-    Engine,
-    GenerateRequest,
-    Generation,
-    GenerationStats,
-    ModelInfo,
-    Token,
-)
+from mellum_lsp.engine.forwarding import ForwardingEngine, ForwardingGeneration
+from mellum_lsp.engine.interface import Engine, GenerateRequest, Generation, Token
 
 
-class RecordedGeneration:
+class RecordedGeneration(ForwardingGeneration):
     """A generation whose tokens are collected while somebody reads them."""
 
     def __init__(self, inner: Generation, request: GenerateRequest) -> None:
+        super().__init__(inner)
         self.request = request
-        self._inner = inner
         self._collector = Collector()
-
-    @property
-    def stats(self) -> GenerationStats:
-        """Those of the generation itself, which may replace them when it ends."""
-        return self._inner.stats
-
-    @stats.setter
-    def stats(self, stats: GenerationStats) -> None:
-        self._inner.stats = stats
 
     @property
     def prompt(self) -> Prompt:
@@ -46,37 +31,17 @@ class RecordedGeneration:
             self._collector.add(token)
             yield token
 
-    def abort(self) -> None:
-        self._inner.abort()
 
-
-class RecordingEngine:
+class RecordingEngine(ForwardingEngine):
     """An `Engine` like the one it wraps; ``last`` is the latest generation that was to bring tokens."""
 
     def __init__(self, inner: Engine) -> None:
+        super().__init__(inner)
         self.last: RecordedGeneration | None = None
-        self._inner = inner
-
-    @property
-    def info(self) -> ModelInfo | None:
-        return self._inner.info
-
-    @property
-    def pid(self) -> int | None:
-        return self._inner.pid
-
-    async def start(self, on_progress: Callable[[float], None] | None = None) -> ModelInfo:
-        return await self._inner.start(on_progress)
 
     def generate(self, request: GenerateRequest) -> Generation:
-        generation = self._inner.generate(request)
+        generation = super().generate(request)
         if not request.max_tokens:
             return generation
         self.last = RecordedGeneration(generation, request)
         return self.last
-
-    async def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        return await self._inner.count_tokens(texts)
-
-    async def close(self) -> None:
-        await self._inner.close()

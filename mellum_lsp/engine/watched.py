@@ -2,67 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 
-from mellum_lsp.engine.interface import (
-    Engine,
-    GenerateRequest,
-    Generation,
-    GenerationStats,
-    ModelInfo,
-    Token,
-)
+from mellum_lsp.engine.forwarding import ForwardingEngine, ForwardingGeneration
+from mellum_lsp.engine.interface import Engine, GenerateRequest, Generation, GenerationStats, Token
 
 OnEnded = Callable[[GenerateRequest, GenerationStats], None]
 
 
-class WatchedEngine:
+class WatchedEngine(ForwardingEngine):
     """Implements `Engine` by another one. ``on_ended`` hears of generations whose stream was read to its
     end, aborted ones included."""
 
     def __init__(self, engine: Engine, on_ended: OnEnded) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._on_ended = on_ended
-
-    @property
-    def info(self) -> ModelInfo | None:
-        return self._engine.info
-
-    @property
-    def pid(self) -> int | None:
-        return self._engine.pid
-
-    async def start(self, on_progress: Callable[[float], None] | None = None) -> ModelInfo:
-        return await self._engine.start(on_progress)
 
     def generate(self, request: GenerateRequest) -> Generation:
-        return _Watched(request, self._engine.generate(request), self._on_ended)
-
-    async def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        return await self._engine.count_tokens(texts)
-
-    async def close(self) -> None:
-        await self._engine.close()
+        return _Watched(request, super().generate(request), self._on_ended)
 
 
-class _Watched:
+class _Watched(ForwardingGeneration):
     def __init__(self, request: GenerateRequest, generation: Generation, on_ended: OnEnded) -> None:
+        super().__init__(generation)
         self._request = request
-        self._generation = generation
         self._on_ended = on_ended
 
-    @property
-    def stats(self) -> GenerationStats:
-        return self._generation.stats
-
-    @stats.setter
-    def stats(self, stats: GenerationStats) -> None:
-        self._generation.stats = stats
-
     async def __aiter__(self) -> AsyncIterator[Token]:
-        async for token in self._generation:
+        async for token in self._inner:
             yield token
         self._on_ended(self._request, self.stats)
-
-    def abort(self) -> None:
-        self._generation.abort()
