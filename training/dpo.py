@@ -10,11 +10,10 @@ from typing import Any
 from datasets import Dataset
 from trl import DPOConfig, DPOTrainer
 
-from training import checkpoints
+from training import checkpoints, trl_parts
 from training.checkpoints import Progress
 from training.pairs import read_pairs
 from training.recipe import Recipe, Run
-from training.trl_parts import end_alone, finish
 
 
 class _OfTokens(DPOTrainer):  # type: ignore[misc]
@@ -33,13 +32,10 @@ def train(recipe: Recipe, run: Run, device: str = "cpu") -> Progress | None:
     if not pairs:
         raise FileNotFoundError(f"no pairs in {run.root / 'preferences'}; run the stage preferences first")
     part = run.preferred
-    model = checkpoints.build_model(recipe, run, checkpoints.newest(run))
-    model.set_attn_implementation("sdpa")
     dataset = Dataset.from_list(
         [{"prompt_ids": p.prompt, "chosen_ids": p.chosen, "rejected_ids": p.rejected} for p in pairs]
     )
     arguments = DPOConfig(
-        output_dir=str(part.root / "trl"),
         per_device_train_batch_size=settings.batch,
         num_train_epochs=settings.epochs,
         learning_rate=settings.learning_rate,
@@ -47,16 +43,12 @@ def train(recipe: Recipe, run: Run, device: str = "cpu") -> Progress | None:
         lr_scheduler_type="cosine",
         warmup_steps=2,
         precompute_ref_log_probs=True,  # the reference is the model as it begins: no second copy in memory
-        use_cpu=device == "cpu",
-        bf16=device != "cpu",
-        seed=recipe.seed,
-        logging_steps=1,
-        save_steps=50,
-        report_to=[],
-        disable_tqdm=True,
+        **trl_parts.common_options(recipe, part, device),
     )
     trainer = _OfTokens(
-        model=model, args=arguments, train_dataset=dataset, processing_class=end_alone(recipe, run)
+        model=trl_parts.build_model(recipe, run, checkpoints.newest(run)),
+        args=arguments,
+        train_dataset=dataset,
+        processing_class=trl_parts.end_alone(recipe, run),
     )
-    trainer.train(resume_from_checkpoint=any((part.root / "trl").glob("checkpoint-*")) or None)
-    return finish(recipe, part, trainer, "dpo")
+    return trl_parts.train(recipe, part, trainer, "dpo")

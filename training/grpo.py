@@ -14,13 +14,12 @@ from typing import Any
 from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer
 
-from training import checkpoints, fim
+from training import checkpoints, fim, trl_parts
 from training.checkpoints import Progress
 from training.corpus import read_documents
 from training.recipe import Recipe, Run
 from training.rewards import judge_answer
 from training.tokens import Tokeniser
-from training.trl_parts import end_alone, finish
 
 Reward = Callable[..., list[float]]
 
@@ -40,13 +39,10 @@ def train(recipe: Recipe, run: Run, device: str = "cpu") -> Progress | None:
     tokeniser = fim.open_tokeniser(recipe, run)
     holes = choose_holes(recipe, run, tokeniser)
     part = run.reinforced
-    model = checkpoints.build_model(recipe, run, checkpoints.newest(run.preferred) or checkpoints.newest(run))
-    model.set_attn_implementation("sdpa")
     prompts = [
         {"prompt": tokeniser.encode_prompt(hole.prompt), "hole": number} for number, hole in enumerate(holes)
     ]
     arguments = GRPOConfig(
-        output_dir=str(part.root / "trl"),
         per_device_train_batch_size=settings.answers * settings.holes_per_step,
         num_generations=settings.answers,
         max_completion_length=settings.max_new_tokens,
@@ -54,24 +50,18 @@ def train(recipe: Recipe, run: Run, device: str = "cpu") -> Progress | None:
         num_train_epochs=settings.epochs,
         learning_rate=settings.learning_rate,
         beta=settings.beta,
-        use_cpu=device == "cpu",
-        bf16=device != "cpu",
         gradient_checkpointing=False,
-        seed=recipe.seed,
-        logging_steps=1,
-        save_steps=50,
-        report_to=[],
-        disable_tqdm=True,
+        **trl_parts.common_options(recipe, part, device),
     )
+    before = checkpoints.newest(run.preferred) or checkpoints.newest(run)
     trainer = _OfTokens(
-        model=model,
+        model=trl_parts.build_model(recipe, run, before),
         reward_funcs=[reward_for(holes, tokeniser)],
         args=arguments,
         train_dataset=Dataset.from_list(prompts),
-        processing_class=end_alone(recipe, run),
+        processing_class=trl_parts.end_alone(recipe, run),
     )
-    trainer.train(resume_from_checkpoint=any((part.root / "trl").glob("checkpoint-*")) or None)
-    return finish(recipe, part, trainer, "grpo")
+    return trl_parts.train(recipe, part, trainer, "grpo")
 
 
 def choose_holes(recipe: Recipe, run: Run, tokeniser: Tokeniser) -> list[fim.Rendered]:

@@ -1,4 +1,4 @@
-"""Results of a job → a checkpoint of the run: ``python -m training unpack --run RUN --results DIR``."""
+"""A job's results → a checkpoint of its run: ``python -m training unpack --recipe R --run RUN --out DIR``."""
 
 from __future__ import annotations
 
