@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -17,10 +17,10 @@ from mellum_lsp.cli.output import (
     reported_failures,
 )
 from mellum_lsp.cli.target import TargetType, caret_at, project_root
+from mellum_lsp.completion import reasons
+from mellum_lsp.completion.outcome import Outcome
 from mellum_lsp.domain import Caret, ScoredChunk, Trigger
-
-if TYPE_CHECKING:
-    from mellum_lsp.completion.outcome import Outcome
+from mellum_lsp.workspace.ignore import is_excluded
 
 INDEX_PATIENCE_SECONDS = 60.0
 
@@ -51,7 +51,10 @@ def complete(
     root = root or project_root(target[0])
     caret = caret_at(target, root, Trigger.AUTOMATIC if automatic else Trigger.INVOKED)
     with reported_failures():
-        outcome = asyncio.run(_complete(caret, root, model, lora, quiet=as_json))
+        if is_excluded(target[0].resolve(), caret.root, caret.path):
+            outcome = Outcome((), str(reasons.EXCLUDED_FILE))
+        else:
+            outcome = asyncio.run(_complete(caret, root, model, lora, quiet=as_json))
     if as_json:
         print_json(outcome_document(outcome))
     elif outcome.text:

@@ -108,7 +108,7 @@ class Answers:
             return Outcome((), str(reasons.BUG))
 
     async def _excludes(self, caret: Caret) -> bool:
-        return await self._session.exclusions.excludes(caret.root, caret.path)
+        return await self._session.exclusions.excludes(caret)
 
 
 def _ghost(caret: Caret, place: Place, item: Item, insertion: Insertion) -> Ghost | None:

@@ -9,56 +9,54 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import Executor
-from pathlib import Path
 
+from mellum_lsp.domain import Caret
+from mellum_lsp.lsp import uris
 from mellum_lsp.lsp.background import Background
-from mellum_lsp.workspace.ignore import IgnoreRules
+from mellum_lsp.workspace.ignore import is_excluded
 from mellum_lsp.workspace.secrets import is_secret_path
 
 FRESH_SECONDS = 5.0
 
+_Place = tuple[str, str, str]  # a document's URI, its folder and its path in that
+
 
 class Exclusions:
-    """Verdicts by folder and path."""
+    """Verdicts by document and its place in the workspace."""
 
     def __init__(self, executor: Executor, background: Background) -> None:
         self._executor = executor
         self._background = background
         self._patterns: tuple[str, ...] = ()
-        self._verdicts: dict[tuple[str, str], tuple[bool, float]] = {}
-        self._looking: set[tuple[str, str]] = set()
+        self._verdicts: dict[_Place, tuple[bool, float]] = {}
+        self._looking: set[_Place] = set()
 
     def configure(self, patterns: tuple[str, ...]) -> None:
         """``patterns`` as in ``.gitignore`` exclude files besides the project's own rules."""
         self._patterns = patterns
         self._verdicts.clear()
 
-    async def excludes(self, root: str, path: str) -> bool:
-        """Whether the file ``path`` of the folder ``root`` (``""``: of none) must not be read."""
-        if is_secret_path(path):
+    async def excludes(self, caret: Caret) -> bool:
+        """Whether the caret's document must not be read. Folders count, also those outside the workspace."""
+        if is_secret_path(caret.path) or is_secret_path(uris.location(caret.document)):
             return True
-        if not root:
-            return False
-        verdict = self._verdicts.get((root, path))
+        place = caret.document, caret.root, caret.path
+        verdict = self._verdicts.get(place)
         if verdict is None:
-            return await self._look(root, path)
-        if time.monotonic() - verdict[1] > FRESH_SECONDS and (root, path) not in self._looking:
-            self._background.spawn(self._look(root, path), "reading ignore rules")
+            return await self._look(place)
+        if time.monotonic() - verdict[1] > FRESH_SECONDS and place not in self._looking:
+            self._background.spawn(self._look(place), "reading ignore rules")
         return verdict[0]
 
-    async def _look(self, root: str, path: str) -> bool:
-        key, patterns = (root, path), self._patterns
-        self._looking.add(key)
+    async def _look(self, place: _Place) -> bool:
+        (uri, root, path), patterns = place, self._patterns
+        self._looking.add(place)
         try:
-            ignored = await asyncio.get_running_loop().run_in_executor(
-                self._executor, _ignored, root, path, patterns
+            excluded = await asyncio.get_running_loop().run_in_executor(
+                self._executor, is_excluded, uris.to_path(uri), root, path, patterns
             )
             if patterns == self._patterns:
-                self._verdicts[key] = ignored, time.monotonic()
-            return ignored
+                self._verdicts[place] = excluded, time.monotonic()
+            return excluded
         finally:
-            self._looking.discard(key)
-
-
-def _ignored(root: str, path: str, patterns: tuple[str, ...]) -> bool:
-    return IgnoreRules(Path(root), patterns).ignores(path, is_folder=False)
+            self._looking.discard(place)

@@ -38,13 +38,17 @@ def to_path(uri: str) -> Path | None:
     return Path(os.path.normpath(path))
 
 
+def location(uri: str) -> str:
+    """The path of any URI, with ``/`` and without escapes: also of what lies on another machine."""
+    try:
+        return unquote(urlsplit(uri).path)
+    except ValueError:
+        return uri
+
+
 def to_name(uri: str) -> str:
     """The bare name of a document that is no file: the last segment of its path."""
-    try:
-        path = urlsplit(uri).path
-    except ValueError:
-        path = uri
-    name = re.split(r"[/\\]", unquote(path).rstrip("/\\"))[-1]
+    name = re.split(r"[/\\]", location(uri).rstrip("/\\"))[-1]
     return presentable(name) or NAMELESS
 
 

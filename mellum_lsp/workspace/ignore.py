@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mellum_lsp.workspace.patterns import Patterns
+from mellum_lsp.workspace.secrets import is_secret_path
 
 RULE_FILES = (".ignore", ".gitignore")
 _ALWAYS = frozenset(
@@ -82,6 +83,17 @@ class IgnoreRules:
             base = self._root / folder if folder else self._root
             rules = self._by_folder[folder] = tuple(_specs(base / name for name in RULE_FILES))
         return rules
+
+
+def is_excluded(file: Path | None, root: str, path: str, exclude: Iterable[str] = ()) -> bool:
+    """Whether a document must stay out of every prompt; looks at the disk.
+
+    That is so where its ``file`` holds secrets by its name, be it a link's, or where the folder ``root``
+    (``""``: it lies in none) ignores its ``path`` there.
+    """
+    if file and (is_secret_path(file.as_posix()) or is_secret_path(os.path.realpath(file))):
+        return True
+    return bool(root) and IgnoreRules(Path(root), exclude).ignores(path, is_folder=False)
 
 
 def is_rule_file(path: str) -> bool:

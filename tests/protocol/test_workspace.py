@@ -192,6 +192,28 @@ class TestExclusion:
         other = f"file://{tmp_path}/src/a.py"
         assert await fresh.inline(other, fresh.open(other, "$0"))
 
+    @pytest.mark.parametrize(
+        "uri",
+        [
+            "file:///home/me/.aws/config",
+            "file:///home/me/.docker/config.json",
+            "vscode-remote://ssh-remote/home/me/.ssh/config",
+            "vscode-notebook-cell:/home/me/.secrets/keys.ipynb#W0",
+        ],
+    )
+    async def test_secrets_outside_the_workspace_are_known_by_their_folders(
+        self, client: LspClient, lab: Lab, uri: str
+    ) -> None:
+        assert await client.inline(uri, client.open(uri, "$0"), kind=1) == []
+        assert lab.completer.carets == []
+
+    async def test_a_link_hides_no_secret(self, client: LspClient, lab: Lab, tmp_path: Path) -> None:
+        (tmp_path / ".env").write_text("TOKEN=1\n")
+        (tmp_path / "notes.txt").symlink_to(".env")
+        uri = (tmp_path / "notes.txt").as_uri()
+        assert await client.inline(uri, client.open(uri, "$0"), kind=1) == []
+        assert lab.completer.carets == []
+
     async def test_changed_rules_count_a_little_later(
         self, fresh: LspClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

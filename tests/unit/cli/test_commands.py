@@ -132,6 +132,18 @@ def test_nothing_to_show_has_a_reason_and_is_no_failure(project: Path) -> None:
     assert document["reason"]
 
 
+@pytest.mark.parametrize("name", [".env", "ignored.py", ".aws/config"])
+def test_secrets_and_ignored_files_are_not_read_into_a_prompt(project: Path, name: str) -> None:
+    (project / ".gitignore").write_text("ignored.py\n", encoding="utf-8")
+    (project / ".aws").mkdir()
+    (project / name).write_text("return ", encoding="utf-8")
+    script = project / "script.json"
+    script.write_text(json.dumps([{"after": "return ", "text": "left + right"}]), encoding="utf-8")
+    result = run("complete", f"{project / name}:1:8", "--model", f"scripted:{script}", "--json")
+    document = json.loads(result.stdout)
+    assert (document["text"], document["reason"]) == ("", "excluded file")
+
+
 def test_the_demo_shows_a_completion_of_the_embedded_model_and_why() -> None:
     """The README's first promise, over a real LSP session with the model that ships."""
     result = run("demo", "--json")
