@@ -18,7 +18,7 @@ local M = {}
 ---@field suggestions mellum.Suggestion[]
 ---@field index integer Which of them is shown.
 ---@field asked_for_all? boolean Whether the server was asked for all that it has.
----@field seen? string The place and text that the ghost was last compared with.
+---@field seen? mellum.Place With which the ghost was last compared.
 
 ---@type table<integer, mellum.Ghost>
 local ghosts = {}
@@ -99,16 +99,16 @@ local function answer(buffer, suggestions)
   M.redraw(buffer)
 end
 
---- Something may have been typed, or the caret moved.
+--- Let the ghost follow what was typed since it was last looked at, and where the caret went.
 ---@param buffer integer The current one.
+---@return boolean moved
 local function follow(buffer)
   local place = suggestion.place()
-  local seen = ("%d:%d:%d"):format(api.nvim_buf_get_changedtick(buffer), place.row, place.col)
   local ghost = ghosts[buffer] or empty(buffer)
-  if ghost.seen == seen then
-    return
+  if ghost.seen and suggestion.same_place(ghost.seen, place) then
+    return false
   end
-  ghost.seen = seen
+  ghost.seen = place
   local shown = ghost.suggestions[ghost.index]
   if shown and suggestion.contradicted(shown, place) then
     feedback.contradicted(shown)
@@ -120,6 +120,12 @@ local function follow(buffer)
   end
   ghost.asked_for_all = nil
   M.redraw(buffer)
+  return true
+end
+
+--- Ask what follows here, unless another key follows at once.
+---@param buffer integer The current one.
+local function ask(buffer)
   request.soon(buffer, function(suggestions)
     answer(buffer, suggestions)
   end)
@@ -162,7 +168,8 @@ end
 ---@param step integer 1 for the next, -1 for the one before.
 function M.cycle(step)
   local buffer = api.nvim_get_current_buf()
-  if (ghosts[buffer] or empty(buffer)).asked_for_all then
+  follow(buffer) -- Neovim tells of typed text when no key waits: perhaps not yet of the last one.
+  if ghosts[buffer].asked_for_all then
     return turn(buffer, step)
   end
   local _, before = M.current()
@@ -175,12 +182,13 @@ function M.cycle(step)
   end)
 end
 
---- Ask again, if somebody is typing: the server can do more than before.
+--- Ask again, if somebody is typing and sees nothing: the server can do more than before.
 function M.refresh()
   local buffer = api.nvim_get_current_buf()
   if inserting() and client.of(buffer) and not pause.paused(buffer) then
-    (ghosts[buffer] or empty(buffer)).seen = nil
-    follow(buffer)
+    if follow(buffer) or not M.current() then
+      ask(buffer)
+    end
   end
 end
 
@@ -194,8 +202,8 @@ function M.attach(buffer)
   on({ "InsertEnter", "CursorMovedI", "TextChangedI", "TextChangedP" }, function()
     if pause.paused(buffer) then
       M.hide(buffer)
-    else
-      follow(buffer)
+    elseif follow(buffer) then
+      ask(buffer)
     end
   end)
   on({ "InsertLeave", "BufLeave" }, function()

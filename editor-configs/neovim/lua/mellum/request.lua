@@ -15,7 +15,7 @@ local method = "textDocument/inlineCompletion"
 
 ---@class mellum.Asking
 ---@field timer? uv.uv_timer_t
----@field wanted? table The one request whose answer is still wanted.
+---@field wanted? { kind: integer, place: mellum.Place } The one request whose answer is still wanted.
 ---@field client? vim.lsp.Client Whom it was sent to.
 ---@field id? integer
 
@@ -45,7 +45,8 @@ end
 --- Ask where the caret is; `answer` gets the suggestions, none where there is nothing to show.
 ---
 --- An older request is left to the server, which answers it as soon as it sees this one: told in this order,
---- it goes on with a generation that serves both, as where the user types what is being generated.
+--- it goes on with a generation that serves both, as where the user types what is being generated. But what the
+--- user has asked for is never given up for an automatic request in the same place: that would say less.
 ---@param buffer integer The current one.
 ---@param kind integer
 ---@param answer fun(suggestions: mellum.Suggestion[])
@@ -55,7 +56,12 @@ function M.now(buffer, kind, answer)
   if not found or not found.initialized or pause.paused(buffer) then
     return
   end
-  local asked, this = suggestion.place(), {}
+  local asked, wanted = suggestion.place(), asking.wanted
+  local invoked = wanted and wanted.kind == M.invoked and suggestion.same_place(wanted.place, asked)
+  if invoked and kind == M.automatic then
+    return
+  end
+  local this = { kind = kind, place = asked }
   local params = client.caret_params(found)
   params.context = { triggerKind = kind }
   asking.wanted, asking.client = this, found
@@ -75,13 +81,15 @@ end
 ---@param buffer integer
 ---@param answer fun(suggestions: mellum.Suggestion[])
 function M.soon(buffer, answer)
-  local asking = by_buffer[buffer]
+  local asking, timer = by_buffer[buffer], nil
   stop_timer(asking)
-  asking.timer = vim.defer_fn(function()
-    if vim.api.nvim_get_current_buf() == buffer then
+  timer = vim.defer_fn(function()
+    -- It may have been stopped when it had rung already.
+    if asking.timer == timer and vim.api.nvim_get_current_buf() == buffer then
       M.now(buffer, M.automatic, answer)
     end
   end, M.debounce_ms)
+  asking.timer = timer
 end
 
 --- Nobody waits for an answer any more: the server stops working on it.

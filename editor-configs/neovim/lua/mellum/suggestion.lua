@@ -14,6 +14,7 @@ local M = {}
 ---@field row integer From 0.
 ---@field col integer Bytes before the caret.
 ---@field line string
+---@field tick integer Counts the buffer's changes.
 
 ---@class mellum.Suggestion
 ---@field text string What stands behind `before` once all is accepted.
@@ -32,7 +33,16 @@ local M = {}
 ---@return mellum.Place
 function M.place()
   local row, col = unpack(api.nvim_win_get_cursor(0))
-  return { buffer = api.nvim_get_current_buf(), row = row - 1, col = col, line = api.nvim_get_current_line() }
+  local buffer, line = api.nvim_get_current_buf(), api.nvim_get_current_line()
+  return { buffer = buffer, row = row - 1, col = col, line = line, tick = api.nvim_buf_get_changedtick(buffer) }
+end
+
+--- Whether nothing lies between the two: no change of the text, no move of the caret.
+---@param one mellum.Place
+---@param other mellum.Place
+---@return boolean
+function M.same_place(one, other)
+  return vim.deep_equal(one, other)
 end
 
 ---@param item lsp.InlineCompletionItem
