@@ -200,6 +200,11 @@ Where that is empty, insert its next line."
   "Whether ghosts are paused here."
   (or (not mellum-enabled) (not (default-value 'mellum-enabled))))
 
+(defun mellum--shown-p ()
+  "Whether a ghost is shown, to which an automatic request could add nothing.
+It would leave one of several that the user has asked for."
+  (lsp-inline-completion--active-p))
+
 (defun mellum-status ()
   "A few words for the mode line: empty where no server works on the buffer."
   (let* ((workspace (and (fboundp 'lsp-workspaces) (mellum--workspace)))
@@ -278,6 +283,7 @@ Where that is empty, insert its next line."
   (add-hook 'lsp-inline-completion-shown-hook #'mellum--on-shown)
   (add-hook 'lsp-inline-completion-cancelled-hook #'mellum--on-cancelled)
   (add-to-list 'lsp-inline-completion-inhibit-predicates #'mellum--paused-p)
+  (add-to-list 'lsp-inline-completion-inhibit-predicates #'mellum--shown-p)
   (let ((map lsp-inline-completion-active-map))
     ;; lsp-mode accepts with C-<return>, which a terminal does not know.
     (lsp-inline-completion--define-key map (kbd "TAB") #'lsp-inline-completion-accept 'keep)

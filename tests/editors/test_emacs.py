@@ -149,6 +149,26 @@ class TestLspMode:
         assert emacs.ghost is None
         assert emacs.buffer == f"one = {says['one']}\ntwo = {says['two']}\nthree = "
 
+    def test_the_choice_that_the_user_asked_for_stays(self, open_emacs: OpenEmacs) -> None:
+        emacs = open_emacs("a.py", [{"after": "names = []\n", "text": "ages = {}"}])
+        emacs.eval(
+            """
+            (progn (keymap-global-set "C-c k" #'lsp-inline-completion-display)
+                   (setq asked nil idle nil)
+                   (advice-add 'lsp-inline-completion--params :before
+                               (lambda (implicit)
+                                 (setq idle nil)
+                                 (push (if implicit "automatic" "invoked") asked)))
+                   (advice-add 'lsp-inline-completion--maybe-display :after (lambda (&rest _) (setq idle t)))
+                   t)
+            """
+        )
+        emacs.text("names = []")
+        emacs.keys("Enter", "C-c", "k")
+        emacs.wait_for_ghost("ages = {}")
+        emacs.wait_for(lambda: emacs.eval("idle"), "the moment at which lsp-mode asks by itself")
+        assert emacs.eval("(aref (vconcat asked) 0)") == "invoked", "the last request is the user's"
+
     def test_an_accepted_ghost_is_undone_at_once(self, open_emacs: OpenEmacs) -> None:
         emacs = open_emacs("a.py", LOOP)
         emacs.text("for name in names:")
