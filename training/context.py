@@ -27,7 +27,7 @@ from training.fim import (
     take,
     write_rendered,
 )
-from training.middles import Hole, Limits, choose, middle_of
+from training.middles import Hole, Limits, choose
 from training.recipe import Fim, Recipe, Run
 from training.tokens import Tokeniser
 
@@ -99,7 +99,7 @@ def _rendered(
     plan = make_plan(caret, chunks, limits, Mellum(), count, index.compressed)
     if not plan.context and strategy != "none":
         return None
-    return Rendered(document, hole, plan.render(caret), middle_of(document.text, hole))
+    return Rendered.at(document, hole, plan.render(caret))
 
 
 def _found(

@@ -19,6 +19,7 @@ from mellum_lsp.bench.project import is_test
 from mellum_lsp.domain import Prompt, prompt_text
 from mellum_lsp.prompt.dialects.base import ContextFile
 from mellum_lsp.prompt.dialects.mellum import Mellum
+from mellum_lsp.prompt.healing import heal
 from mellum_lsp.prompt.windows import Window, cut, fit
 from mellum_lsp.workspace.languages import find_language, language_by_id
 from training.corpus import Document, read_documents
@@ -43,6 +44,13 @@ class Rendered:
     hole: Hole
     prompt: Prompt
     middle: str
+
+    @classmethod
+    def at(cls, document: Document, hole: Hole, prompt: Prompt) -> Rendered:
+        """As served: the word at the caret is left out of the prompt, and the hole begins in front of it."""
+        healed, word = heal(prompt)
+        hole = replace(hole, start=hole.start - len(word))
+        return cls(document, hole, healed, middle_of(document.text, hole))
 
 
 def build(recipe: Recipe, run: Run) -> None:
@@ -220,8 +228,7 @@ def render(
     prefix_tokens, suffix_tokens = int(budget * (1 - suffix_share)), int(budget * suffix_share)
     geometry = fit(text, hole.start, prefix_tokens, suffix_tokens, tokeniser.count)
     window = cut(text, hole.start, geometry)
-    prompt = Mellum().render(path, window, context)
-    return Rendered(document, hole, prompt, middle_of(document.text, hole))
+    return Rendered.at(document, hole, Mellum().render(path, window, context))
 
 
 def _plain(settings: Fim, document: Document, tokeniser: Tokeniser, rng: random.Random) -> Rendered:

@@ -16,6 +16,9 @@ from torch.nn import functional
 from transformers import AttentionInterface, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 ATTENTION = "packed_rows"
+_SHORT = 512
+"""Tokens up to which `_causal_short` is the faster on a CPU: at 10 × 205 of head size 64 in bf16, 52 against
+85 ms forward and backward, at 4 × 512 82 against 116, at 2 × 1,024 173 against 149."""
 _TINY = {
     "hidden_size": 64,
     "intermediate_size": 128,
@@ -61,6 +64,8 @@ def _causal(
 ) -> torch.Tensor:
     length = q.shape[2]
     if window is None or length <= window:
+        if q.device.type == "cpu" and length <= _SHORT and not dropout:
+            return _causal_short(q, k, v, scale)
         return functional.scaled_dot_product_attention(
             q, k, v, is_causal=True, scale=scale, dropout_p=dropout
         )
@@ -68,6 +73,13 @@ def _causal(
     distance = at[:, None] - at[None, :]
     seen = (distance >= 0) & (distance < window)
     return functional.scaled_dot_product_attention(q, k, v, attn_mask=seen, scale=scale, dropout_p=dropout)
+
+
+def _causal_short(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float) -> torch.Tensor:
+    """By plain matrix products, whose backward pass costs a CPU half of that of the fused kernel."""
+    later = torch.ones(q.shape[2], q.shape[2], dtype=torch.bool, device=q.device).triu(1)
+    scores = ((q * scale) @ k.mT).masked_fill(later, -math.inf)
+    return scores.softmax(-1) @ v
 
 
 AttentionInterface.register(ATTENTION, packed_attention)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +39,14 @@ def test_prefix_middle_and_suffix_are_the_file_again(rendered: list[fim.Rendered
     for item in rendered:
         prefix, suffix = item.prompt[2].segments[1], item.prompt[1].segments[1]
         assert f"{prefix}{item.middle}{suffix}" in item.document.text
+
+
+def test_a_word_at_the_caret_is_left_to_the_model_as_in_serving(rendered: list[fim.Rendered]) -> None:
+    within_words = [item for item in rendered if item.hole.boundary == "mid_token"]
+    assert within_words
+    for item in within_words:
+        around = str(item.prompt[2].segments[1])[-1:] + item.middle[:1]
+        assert not re.fullmatch(r"\w\w", around)
 
 
 def test_markers_in_source_text_do_not_become_control_tokens(recipe: Recipe, run: Run) -> None:

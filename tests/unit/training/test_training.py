@@ -67,6 +67,16 @@ def test_examples_in_one_row_do_not_see_each_other() -> None:
     assert not torch.allclose(together[:30], other[:30], atol=1e-3)
 
 
+def test_short_and_long_examples_are_attended_to_alike() -> None:
+    q, k, v = torch.randn(3, 1, 2, 640, 16).unbind()
+    ours, _ = model.packed_attention(torch.nn.Module(), q, k, v, None, 0.25, lengths=[40, 600])
+    fused = [
+        torch.nn.functional.scaled_dot_product_attention(*part, is_causal=True, scale=0.25)
+        for part in zip(*(t.split([40, 600], dim=2) for t in (q, k, v)), strict=True)
+    ]
+    assert torch.allclose(ours, torch.cat(fused, dim=2).transpose(1, 2), atol=1e-5)
+
+
 def test_all_middle_positions_are_trained_on_and_the_rest_is_drawn() -> None:
     weights = np.full(200, 0.3, dtype=np.float32)
     weights[0], weights[150:180] = 0, 1
