@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from neovim import REPOSITORY
-from vscode import CodeServer, wait_until
-from vscode_fixtures import SERVER, OpenWindow
-
-sys.path.append(str(REPOSITORY / "tests" / "engine"))
-sys.path.append(str(REPOSITORY / "tests" / "unit" / "models"))
 from fake_hub import FakeHub, running
 from tiny_gguf import write_tiny_gguf
+from vscode import CodeServer, wait_until
+from vscode_fixtures import SERVER, OpenWindow
 
 pytestmark = [pytest.mark.editor, pytest.mark.slow, pytest.mark.vscode]
 

@@ -1,16 +1,23 @@
-"""Requests as short as the tests need them, and what came of them."""
+"""Decoders to ask, requests as short as the tests need them, and what came of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from mellum_lsp.domain import Marker, Part
+from mellum_lsp.engine.abort import AbortFlag
 from mellum_lsp.engine.decoder import Decoder
 from mellum_lsp.engine.interface import Engine, GenerateRequest, Generation, GenerationStats, Token
+from mellum_lsp.engine.loading import load
 from mellum_lsp.engine.messages import Generate
+from mellum_lsp.engine.settings import EngineSettings
 
 MIDDLE = Marker("<fim_middle>")
+ONE_THREAD = EngineSettings(threads=1, micro_batch_tokens=64, drafts=False)
+"""More threads only wait for each other in a model this small. Batches are the same in every run: of another
+shape, they decide near ties otherwise."""
 
 
 def fim(prefix: str, suffix: str = "", context: str = "") -> tuple[Part, ...]:
@@ -25,6 +32,17 @@ def fim(prefix: str, suffix: str = "", context: str = "") -> tuple[Part, ...]:
 
 def plain(text: str) -> tuple[Part, ...]:
     return (Part("prefix", "a.py", (text,)),)
+
+
+LONG = EngineSettings(threads=1, context_tokens=32768)
+LONG_PROMPT = plain("XYZ123 = 45\n" * 2600)
+"""31,200 tokens: several seconds of prefill."""
+
+
+def make_decoder(model: Path, settings: EngineSettings = ONE_THREAD) -> Decoder:
+    """A decoder in this process: for what is decoded, not for who decodes it."""
+    decoder, _ = load(model, settings, AbortFlag(), lambda fraction: None)
+    return decoder
 
 
 @dataclass

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
+from asking import ONE_THREAD, make_decoder
 from tiny_gguf import write_tiny_gguf
 
-from mellum_lsp.engine.abort import AbortFlag
 from mellum_lsp.engine.decoder import Decoder
 from mellum_lsp.engine.llama import LlamaEngine
-from mellum_lsp.engine.loading import load
 from mellum_lsp.engine.settings import EngineSettings
-
-ONE_THREAD = EngineSettings(threads=1, micro_batch_tokens=64, drafts=False)
-"""More threads only wait for each other in a model this small. Batches are the same in every run: of another
-shape, they decide near ties otherwise."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -66,8 +57,3 @@ async def make_engine() -> AsyncIterator[Callable[..., LlamaEngine]]:
 @pytest.fixture
 def engine(make_engine: Callable[..., LlamaEngine], tiny_model: Path) -> LlamaEngine:
     return make_engine(tiny_model)
-
-
-def make_decoder(model: Path, settings: EngineSettings = ONE_THREAD) -> Decoder:
-    decoder, _ = load(model, settings, AbortFlag(), lambda fraction: None)
-    return decoder

@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from asking import ask, decode, fim, read
-from conftest import ONE_THREAD, make_decoder
+from asking import ONE_THREAD, ask, decode, fim, make_decoder, read
 from tiny_lora import MATRICES, merge, write_tiny_lora
 
 from mellum_lsp.engine.abort import AbortFlag

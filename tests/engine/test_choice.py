@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from asking import Result, as_part, decode, fim, read
-from conftest import make_decoder
+from asking import Result, as_part, decode, fim, make_decoder, read
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny_gguf import write_tiny_gguf

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from asking import Result, as_part, decode, fim, plain
-from conftest import ONE_THREAD, make_decoder
+from asking import ONE_THREAD, Result, as_part, decode, fim, make_decoder, plain
 from tiny_gguf import write_tiny_gguf
 
 from mellum_lsp.domain import Part

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from asking import Result, decode, fim, plain
-from conftest import make_decoder
+from asking import Result, decode, fim, make_decoder, plain
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny_gguf import write_tiny_gguf

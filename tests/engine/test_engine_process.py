@@ -12,8 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from asking import ask, decode, fim, plain, read
-from conftest import ONE_THREAD, make_decoder
+from asking import LONG, LONG_PROMPT, ONE_THREAD, ask, decode, fim, make_decoder, plain, read
 from tiny_gguf import write_tiny_gguf
 
 from mellum_lsp.engine import messages
@@ -27,12 +26,8 @@ from mellum_lsp.engine.interface import (
     RequestInvalid,
 )
 from mellum_lsp.engine.llama import LlamaEngine
-from mellum_lsp.engine.settings import EngineSettings
 
 MakeEngine = Callable[..., LlamaEngine]
-LONG = EngineSettings(threads=1, context_tokens=32768)
-LONG_PROMPT = plain("XYZ123 = 45\n" * 2600)
-"""31,200 tokens: several seconds of prefill."""
 
 
 class TestServing:
@@ -399,8 +394,7 @@ async def test_a_large_log_is_moved_aside(make_engine: MakeEngine, tiny_model: P
 SERVER = """
 import asyncio, sys
 from pathlib import Path
-from asking import ask
-from test_engine_process import LONG, LONG_PROMPT
+from asking import LONG, LONG_PROMPT, ask
 from mellum_lsp.engine.llama import LlamaEngine
 
 async def main():

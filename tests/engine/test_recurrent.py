@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asking import decode, plain
-from conftest import make_decoder
+from asking import decode, make_decoder, plain
 from tiny_mamba import write_tiny_mamba
 
 from mellum_lsp.engine.context import Evaluation

@@ -18,8 +18,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from asking import ask, fim, plain, read
-from conftest import ONE_THREAD
+from asking import LONG, LONG_PROMPT, ONE_THREAD, ask, fim, plain, read
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -29,9 +28,6 @@ from mellum_lsp.engine.llama import LlamaEngine
 from mellum_lsp.engine.rendezvous import place_for
 from mellum_lsp.engine.settings import EngineSettings, Lifetime
 
-LONG = EngineSettings(threads=1, context_tokens=32768)
-LONG_PROMPT = plain("XYZ123 = 45\n" * 2600)
-"""31,200 tokens: several seconds of prefill."""
 AT_ONCE = Lifetime(idle_seconds=0.0)
 HELLO = messages.Hello(messages.PROTOCOL, "", AT_ONCE)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from asking import decode, fim
-from conftest import ONE_THREAD, make_decoder
+from asking import ONE_THREAD, decode, fim, make_decoder
 from tiny_gguf import write_tiny_gguf
 
 from mellum_lsp import machine

@@ -8,8 +8,7 @@ from typing import Any
 
 import llama_cpp
 import pytest
-from asking import decode, fim
-from conftest import ONE_THREAD, make_decoder
+from asking import ONE_THREAD, decode, fim, make_decoder
 from test_states import begin
 from tiny_mellum2 import WINDOW, write_tiny_mellum2
 

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from asking import ask, decode, fim, read
-from conftest import ONE_THREAD
+from asking import ONE_THREAD, ask, decode, fim, read
 from tiny_gguf import write_tiny_gguf
 from tiny_mamba import write_tiny_mamba
 

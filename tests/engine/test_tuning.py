@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ONE_THREAD
+from asking import ONE_THREAD
 from tiny_gguf import write_tiny_gguf
 
 from mellum_lsp.engine.abort import AbortFlag

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from asking import MIDDLE, decode, fim, plain
-from conftest import make_decoder
+from asking import MIDDLE, decode, fim, make_decoder, plain
 from tiny_gguf import MARKERS, write_tiny_gguf
 
 from mellum_lsp.domain import Marker

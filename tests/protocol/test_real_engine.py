@@ -18,10 +18,9 @@ from typing import Any
 import psutil
 import pytest
 from lsp_client import LspClient, isolated, over_stdio
+from tiny_gguf import write_tiny_gguf
 
 from mellum_lsp.models.resolve import embedded_model_path
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
 
 URI = "file:///project/a.py"
 numbers = itertools.count()
@@ -29,9 +28,6 @@ numbers = itertools.count()
 
 @pytest.fixture(scope="module")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("gguf", reason="the package gguf writes the tiny model")
-    from tiny_gguf import write_tiny_gguf
-
     return write_tiny_gguf(tmp_path_factory.mktemp("model") / "tiny.gguf", says=["return ", "a", " + ", "b"])
 
 

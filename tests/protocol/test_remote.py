@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from lsp_client import LspClient, over_stdio
-
-sys.path.append(str(Path(__file__).parents[1] / "engine"))
 from completion_server import CompletionServer, serving
+from lsp_client import LspClient, over_stdio
 from tiny_gguf import write_tiny_gguf
 
 URI = "file:///project/a.py"

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "engine"))
-
 from tiny_gguf import write_tiny_gguf
 
 from mellum_lsp.adapt import toolbox

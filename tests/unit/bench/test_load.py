@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from completion_server import CompletionServer, serving
 
 from mellum_lsp.bench.load import Level, Typist, measure
 from mellum_lsp.cli import cli
 from mellum_lsp.engine.interface import EngineCrashed
 from mellum_lsp.engine.scripted import Pause, ScriptedEngine
-
-sys.path.append(str(Path(__file__).parents[2] / "engine"))
-from completion_server import CompletionServer, serving
 
 QUICK = Typist(pause_seconds=0.02, prompt_tokens=40, answer_tokens=8, arrival_seconds=0.05)
 

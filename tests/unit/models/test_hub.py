@@ -12,15 +12,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from fake_hub import COMMIT, FakeHub, running
+from tiny_gguf import write_tiny_gguf
 
 from mellum_lsp.models import hub as hub_module
 from mellum_lsp.models.hub import HubError, RemoteFile, download, find_file
 from mellum_lsp.models.store import all_pulled, origin_of
-
-from .fake_hub import COMMIT, FakeHub, running
-
-sys.path.append(str(Path(__file__).parents[2] / "engine"))
-from tiny_gguf import write_tiny_gguf
 
 REPOSITORY = "someone/Tiny-GGUF"
 MODEL = bytes(range(256)) * 400

@@ -8,13 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from tiny_gguf import write_tiny_gguf
 
 from mellum_lsp.models.quantize import QuantizationFailed, quantize
 from mellum_lsp.models.resolve import resolve
 from mellum_lsp.models.store import all_pulled, origin_of
-
-sys.path.append(str(Path(__file__).parents[2] / "engine"))
-from tiny_gguf import write_tiny_gguf
 
 
 @pytest.fixture

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tiny_gguf import write_tiny_gguf
 
-PROJECT = Path(__file__).parents[3]
-if str(PROJECT) not in sys.path:
-    sys.path.insert(0, str(PROJECT))  # `training` is not part of the installed package
-
-from training.recipe import Recipe, Run, read_recipe  # noqa: E402
-
-ENGINE_TESTS = PROJECT / "tests" / "engine"
+from training.recipe import Recipe, Run, read_recipe
 
 RECIPE = """
 name = "tiny"
@@ -102,7 +94,7 @@ def run(tmp_path: Path) -> Run:
     """A run folder with a base vocabulary and three packages; nothing is downloaded."""
     run = Run(tmp_path / "run")
     run.base.mkdir(parents=True)
-    write_tiny_gguf()(run.base / "tiny.gguf")
+    write_tiny_gguf(run.base / "tiny.gguf")
     kind = {f"kindlib/part{i}.py": source(f"part{i}") for i in range(12)}
     kind["kindlib/copy.py"] = kind["kindlib/part0.py"]
     kind["kindlib/_vendor/other.py"] = source("vendored")
@@ -114,20 +106,3 @@ def run(tmp_path: Path) -> Run:
     write_wheel(run.wheels, "copyleft", "GPL-3.0-only", {"copyleft/a.py": source("left")})
     write_wheel(run.wheels, "secretlib", "MIT", {"secretlib/secret.py": source("secret")})
     return run
-
-
-def write_tiny_gguf() -> Callable[..., Path]:
-    """The engine tests' writer of tiny models."""
-    if "tiny_gguf" not in sys.modules:
-        spec = importlib.util.spec_from_file_location("tiny_gguf", ENGINE_TESTS / "tiny_gguf.py")
-        assert spec and spec.loader
-        module = importlib.util.module_from_spec(spec)
-        sys.modules["tiny_gguf"] = module
-        spec.loader.exec_module(module)
-    writer: Callable[..., Path] = sys.modules["tiny_gguf"].write_tiny_gguf
-    return writer
-
-
-@pytest.fixture
-def tiny_gguf() -> Callable[..., Path]:
-    return write_tiny_gguf()

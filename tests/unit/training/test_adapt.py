@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from tiny_gguf import write_tiny_gguf
 
 for needed in ("torch", "transformers", "peft", "sacrebleu"):
     pytest.importorskip(needed, reason="needs the extra 'training'")
@@ -54,8 +54,8 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def model(tmp_path: Path, tiny_gguf: Callable[..., Path]) -> Path:
-    return tiny_gguf(tmp_path / "tiny.gguf")
+def model(tmp_path: Path) -> Path:
+    return write_tiny_gguf(tmp_path / "tiny.gguf")
 
 
 def learn_fast(monkeypatch: pytest.MonkeyPatch, *, learning_rate: float) -> None:

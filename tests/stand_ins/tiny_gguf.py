@@ -1,8 +1,8 @@
 """Writes a GGUF that the real llama.cpp loads in milliseconds: two layers, hidden size 64, 440 kB of random
 weights.
 
-    python tests/engine/tiny_gguf.py /tmp/tiny.gguf                     # babbles, but always the same
-    python tests/engine/tiny_gguf.py /tmp/tiny.gguf --says 'return ' 'a + b'
+    python tests/stand_ins/tiny_gguf.py /tmp/tiny.gguf                     # babbles, but always the same
+    python tests/stand_ins/tiny_gguf.py /tmp/tiny.gguf --says 'return ' 'a + b'
 
 The vocabulary is byte-level BPE with a few merges and the Mellum markers as control tokens, so everything
 that tokenises, evaluates and decodes is exercised. With ``says`` the model completes every prompt that ends
@@ -12,7 +12,7 @@ in ``<fim_middle>`` with exactly these pieces, each with probability near 1, and
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import gguf
@@ -66,13 +66,12 @@ def write_tiny_gguf(
     every text, ``markers_are_user_defined`` one whose markers a tokeniser finds in plain text: what some
     published conversions do.
     """
-    alphabet = _byte_alphabet()
     tokens, types = _sentencepiece_tokens() if sentencepiece else byte_level_tokens()
     if markers_are_user_defined:
         types[: len(MARKERS)] = [gguf.TokenType.USER_DEFINED] * len(MARKERS)
     pieces = [piece.encode() if isinstance(piece, str) else piece for piece in says]
-    chain = _chain(tokens, ["".join(alphabet[byte] for byte in piece) for piece in pieces])
-
+    chain = _chain(tokens, pieces)
+    types += [gguf.TokenType.NORMAL] * (len(tokens) - len(types))
     writer = gguf.GGUFWriter(str(path), architecture)
     writer.add_name("tiny")
     writer.add_context_length(context_length)
@@ -83,8 +82,18 @@ def write_tiny_gguf(
     writer.add_head_count_kv(_KV_HEADS)
     writer.add_rope_dimension_count(_HIDDEN // _HEADS)
     writer.add_layer_norm_rms_eps(1e-5)
+    add_vocabulary(writer, tokens, types, sentencepiece=sentencepiece)
+    writer.add_bos_token_id(0)
+    writer.add_add_bos_token(add_bos)
+    return finish(writer, path, _tensors(len(tokens), chain, seed))
+
+
+def add_vocabulary(
+    writer: gguf.GGUFWriter, tokens: list[str], types: list[int], *, sentencepiece: bool = False
+) -> None:
+    """Tell the writer of a vocabulary whose first token is the end of text."""
     writer.add_token_list(tokens)
-    writer.add_token_types(types + [gguf.TokenType.NORMAL] * (len(tokens) - len(types)))
+    writer.add_token_types(types)
     if sentencepiece:
         writer.add_tokenizer_model("llama")
         writer.add_token_scores([-float(token) for token in range(len(tokens))])
@@ -93,11 +102,13 @@ def write_tiny_gguf(
         writer.add_tokenizer_model("gpt2")
         writer.add_tokenizer_pre("smollm")
         writer.add_token_merges(MERGES)
-    writer.add_bos_token_id(0)
     writer.add_eos_token_id(0)
-    writer.add_add_bos_token(add_bos)
-    for name, tensor in _tensors(len(tokens), chain, seed).items():
-        writer.add_tensor(name, tensor)
+
+
+def finish(writer: gguf.GGUFWriter, path: Path, tensors: Mapping[str, np.ndarray]) -> Path:
+    """Write all that the writer was told, and the tensors in 32 bits, to ``path``, which it was made for."""
+    for name, tensor in tensors.items():
+        writer.add_tensor(name, tensor.astype(np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -119,8 +130,10 @@ def _sentencepiece_tokens() -> tuple[list[str], list[int]]:
     return tokens, [kinds.CONTROL] * len(MARKERS) + [kinds.BYTE] * 256 + [kinds.NORMAL] * len(words)
 
 
-def _chain(tokens: list[str], texts: list[str]) -> list[int]:
-    """The token of every text, appended to ``tokens`` where the vocabulary lacks it."""
+def _chain(tokens: list[str], pieces: list[bytes]) -> list[int]:
+    """The token of every piece, appended to ``tokens`` where the vocabulary lacks it."""
+    alphabet = _byte_alphabet()
+    texts = ["".join(alphabet[byte] for byte in piece) for piece in pieces]
     if len(set(texts)) < len(texts):
         raise ValueError("every piece can be said only once: the next token follows from the last one alone")
     tokens.extend(text for text in texts if text not in tokens)

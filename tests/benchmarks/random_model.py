@@ -1,6 +1,6 @@
 """Writes a GGUF of a real model's shape with random weights, quantised as llama.cpp's Q4_K_M would be.
 
-    python tests/engine/random_gguf.py /tmp/mellum-4b-shape.gguf      # Mellum-4b: 30 layers, 2.3 GB
+    python tests/benchmarks/random_model.py /tmp/mellum-4b-shape.gguf      # Mellum-4b: 30 layers, 2.3 GB
 
 It says nothing sensible, but takes the time and the memory of the real one, without a download.
 """

@@ -1,6 +1,6 @@
 """Writes a tiny Mellum2: a mixture of experts, sliding windows of 64 tokens on three layers of four.
 
-python tests/engine/tiny_mellum2.py /tmp/mellum2.gguf
+python tests/stand_ins/tiny_mellum2.py /tmp/mellum2.gguf
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import gguf
 import numpy as np
-from tiny_gguf import MERGES, byte_level_tokens
+from tiny_gguf import add_vocabulary, byte_level_tokens, finish
 
 WINDOW = 64
 _HIDDEN, _HEADS, _KV_HEADS, _LAYERS = 64, 4, 2, 4
@@ -37,19 +37,8 @@ def write_tiny_mellum2(path: Path, *, seed: int = 1, context_length: int = 2048)
     writer.add_rope_dimension_count(_WIDTH)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_sliding_window(WINDOW)
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("smollm")
-    writer.add_token_list(tokens)
-    writer.add_token_types(types)
-    writer.add_token_merges(MERGES)
-    writer.add_eos_token_id(0)
-    for name, tensor in _tensors(len(tokens), np.random.default_rng(seed)).items():
-        writer.add_tensor(name, tensor.astype(np.float32))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
+    add_vocabulary(writer, tokens, types)
+    return finish(writer, path, _tensors(len(tokens), np.random.default_rng(seed)))
 
 
 def _tensors(vocabulary: int, random: np.random.Generator) -> dict[str, np.ndarray]:

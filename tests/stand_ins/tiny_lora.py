@@ -8,6 +8,7 @@ from pathlib import Path
 
 import gguf
 import numpy as np
+from tiny_gguf import finish
 
 RANK, ALPHA = 4, 8.0
 MATRICES = {"blk.0.attn_q.weight": (64, 64), "blk.1.ffn_down.weight": (64, 128)}
@@ -28,14 +29,11 @@ def write_tiny_lora(
     writer.add_type(gguf.GGUFType.ADAPTER)
     writer.add_string(gguf.Keys.Adapter.TYPE, kind)
     writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, ALPHA)
+    tensors: dict[str, np.ndarray] = {}
     for name, (outputs, inputs) in matrices.items():
-        writer.add_tensor(f"{name}.lora_a", random.standard_normal((RANK, inputs)).astype(np.float32))
-        writer.add_tensor(f"{name}.lora_b", random.standard_normal((outputs, RANK)).astype(np.float32) / 8)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
+        tensors[f"{name}.lora_a"] = random.standard_normal((RANK, inputs))
+        tensors[f"{name}.lora_b"] = random.standard_normal((outputs, RANK)) / 8
+    return finish(writer, path, tensors)
 
 
 def merge(model: Path, adapter: Path, target: Path) -> Path:

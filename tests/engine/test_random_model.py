@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from asking import decode, plain
-from conftest import make_decoder
+from asking import decode, make_decoder, plain
 
 from mellum_lsp.diagnosis.random_model import Kind, Shape, write_random_model
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import gguf
 import numpy as np
-from tiny_gguf import byte_level_tokens
+from tiny_gguf import add_vocabulary, byte_level_tokens, finish
 
 _HIDDEN, _INNER, _STATE, _RANK, _KERNEL, _LAYERS = 64, 128, 16, 4, 4, 2
 
@@ -26,19 +26,8 @@ def write_tiny_mamba(path: Path, *, seed: int = 1) -> Path:
     writer.add_ssm_state_size(_STATE)
     writer.add_ssm_time_step_rank(_RANK)
     writer.add_layer_norm_rms_eps(1e-5)
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("smollm")
-    writer.add_token_list(tokens)
-    writer.add_token_types(types)
-    writer.add_token_merges(["d e"])
-    writer.add_eos_token_id(0)
-    for name, tensor in _tensors(len(tokens), np.random.default_rng(seed)).items():
-        writer.add_tensor(name, tensor.astype(np.float32))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
+    add_vocabulary(writer, tokens, types)
+    return finish(writer, path, _tensors(len(tokens), np.random.default_rng(seed)))
 
 
 def _tensors(vocabulary: int, random: np.random.Generator) -> dict[str, np.ndarray]:
