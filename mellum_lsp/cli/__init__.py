@@ -1,8 +1,9 @@
 """The command line: thin commands over the other rooms.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage. With ``--json`` a command prints one JSON document on standard
-output and nothing else; progress and errors go to standard error. Every command imports what it needs when it
-runs, so that ``mellum-lsp --help`` and the start of the server stay quick.
+output and nothing else, ``{"error", "hint"}`` where it failed; progress and errors go to standard error.
+Every command imports what it needs when it runs, so that ``mellum-lsp --help`` and the start of the server
+stay quick.
 """
 
 from __future__ import annotations

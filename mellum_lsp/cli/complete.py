@@ -26,7 +26,7 @@ INDEX_PATIENCE_SECONDS = 60.0
 
 
 @click.command()
-@click.argument("target", type=TargetType())
+@click.argument("target", type=TargetType(), metavar="FILE:LINE:COL")
 @click.option("--root", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Project folder.")
 @click.option("--model", help="A catalogue name or a path to a .gguf.")
 @lora_option

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mellum_lsp.cli.complete import chunk_document
-from mellum_lsp.cli.output import json_option, print_json, progress_bar, reported_failures
+from mellum_lsp.cli.output import errors, json_option, print_json, progress_bar, reported_failures
 from mellum_lsp.cli.target import TargetType, caret_at
 from mellum_lsp.domain import ScoredChunk, Trigger
 
@@ -36,8 +36,10 @@ def index(folder: Path, query: tuple[Path, int, int] | None, as_json: bool) -> N
     if query is not None:
         if as_json:
             print_json({"chunks": [chunk_document(chunk) for chunk in chunks]})
-        else:
+        elif chunks:
             _print_chunks(chunks)
+        else:
+            errors.print("nothing in the project is like the code around this place")
     elif as_json:
         print_json(report)
     else:

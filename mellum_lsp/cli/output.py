@@ -31,15 +31,23 @@ def print_json(document: Any) -> None:
 
 
 class Failure(click.ClickException):
-    """Something failed: exit code 1, the message, and what to do next."""
+    """Something failed: exit code 1, the message, and what to do next.
+
+    A command that was asked for ``--json`` prints that as its one document too.
+    """
 
     exit_code = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
+        message, _, hint_within = message.partition("\nhint: ")
         super().__init__(message)
-        self.hint = hint
+        self.hint = hint or hint_within
+        context = click.get_current_context(silent=True)
+        self._as_json = bool(context and context.params.get("as_json"))
 
     def show(self, file: Any = None) -> None:
+        if self._as_json:
+            print_json({"error": self.message, "hint": self.hint})
         click.echo(f"error: {self.message}", err=True, file=file)
         if self.hint:
             click.echo(f"hint: {self.hint}", err=True, file=file)
@@ -55,7 +63,8 @@ def reported_failures() -> Iterator[None]:
     except EngineError as error:
         raise Failure(str(error)) from error
     except OSError as error:
-        raise Failure(str(error)) from error
+        where = f"{error.filename}: " if error.filename else ""
+        raise Failure(f"{where}{error.strerror or error}") from error
 
 
 @contextmanager

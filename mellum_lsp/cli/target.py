@@ -48,7 +48,8 @@ def caret_at(target: tuple[Path, int, int], root: Path, trigger: Trigger) -> Car
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     lines = text.split("\n")
     if line > len(lines):
-        raise click.BadParameter(f"{file} has {len(lines)} lines, not {line}", param_hint="FILE:LINE:COL")
+        count = f"{len(lines)} line{'s' * (len(lines) != 1)}"
+        raise click.BadParameter(f"{file} has {count}, not {line}", param_hint="FILE:LINE:COL")
     if column > len(lines[line - 1]) + 1:
         raise click.BadParameter(
             f"line {line} of {file} has {len(lines[line - 1])} characters: COL is at most "

@@ -64,6 +64,16 @@ def test_a_missing_model_fails_with_a_hint(project: Path) -> None:
     assert "hint:" in result.output
 
 
+def test_a_failure_is_one_json_document_too(project: Path) -> None:
+    result = run("complete", f"{project / 'sums.py'}:1:1", "--model", str(project / "none.gguf"), "--json")
+    assert result.exit_code == 1
+    document = json.loads(result.stdout)
+    assert "none.gguf" in document["error"]
+    assert "hint" not in document["error"]
+    assert "models list" in document["hint"]
+    assert "none.gguf" in result.stderr
+
+
 def test_an_unknown_model_name_is_told_which_there_are(project: Path) -> None:
     result = run("models", "show", "gpt-9")
     assert result.exit_code == 2
