@@ -1,31 +1,31 @@
 """Models asked directly: a hole's window in the raw prompt of the model's own dialect, greedily.
 
-What a model knows, without the server's stop policy, gate, rules or project context.
+What a model knows, without the server's stop policy, gate, rules or project context. Engine, dialect and
+token healing are the server's.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from mellum_lsp.domain import Marker
-from mellum_lsp.prompt.dialects.mellum import Mellum
+from mellum_lsp.engine.interface import GenerateRequest, ModelInfo
+from mellum_lsp.engine.llama import LlamaEngine
+from mellum_lsp.engine.settings import EngineSettings
+from mellum_lsp.prompt import dialects
+from mellum_lsp.prompt.healing import heal
 from mellum_lsp.prompt.windows import Window
 from training.holes import EvaluationHole
 from training.progress import bar
 
 MAX_NEW_TOKENS = 72
-_QWEN_ENDS = (
-    "<|endoftext|>",
-    "<|file_sep|>",
-    "<|fim_pad|>",
-    "<|fim_prefix|>",
-    "<|fim_suffix|>",
-    "<|im_end|>",
-)
+_LINES_TOO_MANY = 3
+"""An answer that runs on so far behind what stood there is broken off: nothing more makes it right."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,20 @@ class Candidate:
         model, _, adapter = text.partition(",")
         return cls(Path(model), Path(adapter) if adapter else None)
 
+    @asynccontextmanager
+    async def served(self, threads: int) -> AsyncIterator[LlamaEngine]:
+        """An engine of its own with this model, ended behind the block."""
+        lora = str(self.adapter.absolute()) if self.adapter else None
+        engine = LlamaEngine(self.model, EngineSettings(threads=threads, lora=lora), None, self.model.stem)
+        try:
+            yield engine
+        finally:
+            await engine.close()
+
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model said; ``stopped`` when it ended by itself within the limit."""
+    """What a model said; ``stopped`` when it ended by itself within the limits."""
 
     id: str
     text: str
@@ -69,97 +79,46 @@ def answer_all(
             answer = Answer(**json.loads(line))
             answers[answer.id] = answer
     missing = [h for h in holes if h.id not in answers]
-    if not missing:
-        return answers
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with kept.open("a", encoding="utf-8", buffering=1) as file:
-        runner = Runner(candidate, threads)
-        for hole in bar(missing, f"evaluate: {(candidate.adapter or candidate.model).name}"):
-            if time.monotonic() > deadline:
-                break
-            answer = runner.answer(hole)
-            answers[hole.id] = answer
-            file.write(json.dumps(vars(answer)) + "\n")
+    if missing and time.monotonic() < deadline:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        asyncio.run(_answer_missing(candidate, missing, answers, kept, threads, deadline))
     return answers
 
 
-class Runner:
-    """A model with the prompt and the end that its vocabulary asks for."""
+async def _answer_missing(
+    candidate: Candidate,
+    missing: Sequence[EvaluationHole],
+    answers: dict[str, Answer],
+    kept: Path,
+    threads: int,
+    deadline: float,
+) -> None:
+    """Each answer is kept as soon as it is there."""
+    async with candidate.served(threads) as engine:
+        info = await engine.start()
+        with kept.open("a", encoding="utf-8", buffering=1) as file:
+            for hole in bar(missing, f"evaluate: {(candidate.adapter or candidate.model).name}"):
+                if time.monotonic() > deadline:
+                    break
+                answers[hole.id] = await ask(engine, info, hole)
+                file.write(json.dumps(vars(answers[hole.id])) + "\n")
 
-    def __init__(self, candidate: Candidate, threads: int) -> None:
-        import llama_cpp
 
-        self._llama = llama_cpp.Llama(
-            str(candidate.model),
-            n_ctx=2048,
-            n_batch=512,
-            n_threads=threads,
-            n_threads_batch=threads,
-            lora_path=str(candidate.adapter) if candidate.adapter else None,
-            verbose=False,
-        )
-        self._prompt, ends, self.dialect = self._choose()
-        self._ends = {i for marker in ends for i in [self._control(marker)] if i is not None}
-
-    def answer(self, hole: EvaluationHole) -> Answer:
-        import numpy as np
-
-        began = time.monotonic()
-        llama = self._llama
-        llama.reset()
-        llama.eval(self._prompt(hole))
-        produced: list[int] = []
-        stopped = False
-        while len(produced) < MAX_NEW_TOKENS:
-            token = int(np.argmax(np.ctypeslib.as_array(llama._ctx.get_logits(), shape=(llama.n_vocab(),))))
-            if token in self._ends or token == llama.token_eos():
-                stopped = True
-                break
-            produced.append(token)
-            if self.dialect == "prefix only" and "\n" in self._text(produced).lstrip("\n"):
-                break
-            llama.eval([token])
-        return Answer(hole.id, self._text(produced), stopped, 1000 * (time.monotonic() - began))
-
-    def _text(self, tokens: list[int]) -> str:
-        return self._llama.detokenize(tokens).decode("utf-8", "replace")
-
-    def _plain(self, text: str) -> list[int]:
-        return self._llama.tokenize(text.encode(), add_bos=False, special=False) if text else []
-
-    def _control(self, marker: str) -> int | None:
-        ids = self._llama.tokenize(marker.encode(), add_bos=False, special=True)
-        return ids[0] if len(ids) == 1 else None
-
-    def _choose(self) -> tuple[Callable[[EvaluationHole], list[int]], tuple[str, ...], str]:
-        if self._control("<fim_middle>") is not None:
-            return self._mellum, Mellum().stop_markers, "mellum"
-        if self._control("<|fim_middle|>") is not None:
-            return self._qwen, _QWEN_ENDS, "qwen"
-        return self._prefix_only, ("<|endoftext|>", "<|im_end|>"), "prefix only"
-
-    def _mellum(self, hole: EvaluationHole) -> list[int]:
-        window = Window(hole.prefix, hole.suffix, hole.closers, 0)
-        ids: list[int] = []
-        for part in Mellum().render(hole.path, window, ()):
-            for segment in part.segments:
-                ids += [self._marker(segment.text)] if isinstance(segment, Marker) else self._plain(segment)
-        return ids
-
-    def _qwen(self, hole: EvaluationHole) -> list[int]:
-        return [
-            self._marker("<|fim_prefix|>"),
-            *self._plain(hole.prefix),
-            self._marker("<|fim_suffix|>"),
-            *self._plain(hole.suffix),
-            self._marker("<|fim_middle|>"),
-        ]
-
-    def _prefix_only(self, hole: EvaluationHole) -> list[int]:
-        return self._plain(hole.prefix)
-
-    def _marker(self, text: str) -> int:
-        token = self._control(text)
-        if token is None:
-            raise ValueError(f"the model has no token {text}")
-        return token
+async def ask(engine: LlamaEngine, info: ModelInfo, hole: EvaluationHole) -> Answer:
+    """The model's greedy answer; raises `EngineError` subclasses."""
+    began = time.monotonic()
+    dialect = dialects.choose(dialects.Vocabulary(info.markers, info.metadata))
+    window = Window(hole.prefix, hole.suffix, hole.closers, 0)
+    prompt, word = heal(dialect.render(hole.path, window, ()))
+    generation = engine.generate(
+        GenerateRequest(prompt, MAX_NEW_TOKENS, dialect.stop_markers, must_begin_with=word)
+    )
+    longest = (hole.middle + hole.closers).count("\n") + _LINES_TOO_MANY
+    said = b""
+    async for token in generation:
+        said += token.piece
+        if said.count(b"\n") > longest:
+            generation.abort()
+            break
+    text = said.decode("utf-8", "replace")
+    return Answer(hole.id, text, generation.stats.stop == "end", 1000 * (time.monotonic() - began))

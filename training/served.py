@@ -18,8 +18,6 @@ from mellum_lsp.bench.runner import Run as BenchRun
 from mellum_lsp.bench.scores import judged, score_verdict
 from mellum_lsp.completion.settings import CompletionSettings
 from mellum_lsp.domain import Trigger
-from mellum_lsp.engine.llama import LlamaEngine
-from mellum_lsp.engine.settings import EngineSettings
 from training.corpus import Document
 from training.raw import Candidate
 
@@ -70,14 +68,8 @@ def answer(
 
 
 async def _answer(run: BenchRun, variants: Sequence[Variant], candidate: Candidate, threads: int) -> None:
-    lora = str(candidate.adapter.absolute()) if candidate.adapter else None
-    engine = LlamaEngine(
-        candidate.model, EngineSettings(threads=threads, lora=lora), None, candidate.model.stem
-    )
-    try:
+    async with candidate.served(threads) as engine:
         await run.answer(variants, engine, lambda done, total: None)
-    finally:
-        await engine.close()
 
 
 def rows(runs: Sequence[BenchRun], models: Iterable[str]) -> dict[str, list[dict[str, float | str]]]:
