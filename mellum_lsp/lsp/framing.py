@@ -2,7 +2,7 @@
 
 Pure: bytes in, bodies out, shared by standard input and TCP. Header names may be written in any case, other
 headers are skipped, and bytes that are no header at all are dropped up to the next one, so that a stray
-line in the stream costs that line and not the session.
+line in the stream, or a body longer than its header says, costs that message and not the session.
 """
 
 from __future__ import annotations
@@ -12,7 +12,11 @@ import re
 MAX_HEADER_BYTES = 16 * 1024
 MAX_BODY_BYTES = 256 * 1024 * 1024
 
-_LENGTH = re.compile(rb"^content-length[ \t]*:[ \t]*(\d{1,18})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+_LENGTH = re.compile(
+    # Not only at the beginning of a line: there stands what a header that counted too little has left of a body.
+    rb"(?<![\w-])content-length[ \t]*:[ \t]*(\d{1,18})[ \t]*\r?$",
+    re.IGNORECASE | re.MULTILINE,
+)
 _END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")
 
 

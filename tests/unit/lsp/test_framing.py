@@ -29,10 +29,19 @@ def test_messages_survive_any_cutting_of_the_stream(bodies: list[bytes], size: i
         b"a stray line\r\nContent-Length: 2\r\n\r\n",
         b"stray\r\n\r\nContent-Length: x\r\n\r\nContent-Length: 2\r\n\r\n",
         b"Content-Length: -5\r\n\r\nContent-Length: 2\r\n\r\n",
+        b"X-Content-Length: 9\r\nContent-Length: 2\r\n\r\n",
     ],
 )
 def test_headers_of_many_kinds(header: bytes) -> None:
     assert Framing().feed(header + b"{}" + frame(b"[]")) == [b"{}", b"[]"]
+
+
+@pytest.mark.parametrize("error", [-9, -1, 1, 9])
+def test_after_a_wrong_length_the_stream_is_found_again(error: int) -> None:
+    """Clients that count characters instead of bytes announce too few."""
+    body = b'{"text": "grown for more than it was said to be"}'
+    wrong = b"Content-Length: %d\r\n\r\n%b" % (len(body) + error, body)
+    assert Framing().feed(wrong + frame(b"lost") + frame(b"[1]") + frame(b"[2]"))[-2:] == [b"[1]", b"[2]"]
 
 
 def test_a_message_without_a_body() -> None:
