@@ -36,6 +36,7 @@ __all__ = [
     "over_stdio",
     "over_tcp",
     "over_websocket",
+    "session",
 ]
 
 SERVE = ("-m", "mellum_lsp", "serve")
@@ -72,6 +73,20 @@ async def over_stdio(
             client.options = {"engine": {"idleSeconds": 0}}  # no engine is left behind
             yield client, process
             client.assert_all_answered_once()
+
+
+@asynccontextmanager
+async def session(
+    folder: Path, *arguments: str, **params: Any
+) -> AsyncIterator[tuple[LspClient, asyncio.subprocess.Process]]:
+    """A session `over_stdio`, begun with ``params``; if its server lives on, it ends in good order."""
+    async with over_stdio(folder, *arguments) as (client, process):
+        await client.initialize(**params)
+        await client.until_ready()
+        yield client, process
+        if process.returncode is None:
+            await client.end()
+            assert await asyncio.wait_for(process.wait(), PATIENCE_SECONDS) == 0
 
 
 @asynccontextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import json
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,7 +12,8 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from lsp_client import LspClient, ServerError, at, eventually, over_stdio
+from lsp_client import LspClient, ServerError, at, eventually, over_stdio, session
+from scripted import scripted
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -39,20 +39,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def script(folder: Path) -> str:
-    path = folder / "script.json"
-    path.write_text(json.dumps(SCRIPT))
-    return f"scripted:{path}"
+    return scripted(folder, SCRIPT)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running(folder: Path, script: str) -> AsyncIterator[LspClient]:
     """One session for many tests; at its end every request must have had exactly one reply."""
-    async with over_stdio(folder, "--model", script) as (client, process):
-        await client.initialize(clientInfo={"name": "contracts"})
-        await client.until_ready()
+    async with session(folder, "--model", script, clientInfo={"name": "contracts"}) as (client, _):
         yield client
-        await client.end()
-        assert await asyncio.wait_for(process.wait(), 10) == 0
 
 
 @pytest.fixture

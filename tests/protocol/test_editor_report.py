@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from lsp_client import LspClient, ServerError
+from scripted import scripted
 
 from mellum_lsp.cli import cli
 from mellum_lsp.conformance.editors import Finding, judge
@@ -41,14 +42,13 @@ def recording(tmp_path: Path) -> Path:
 @pytest.fixture
 def session(tmp_path: Path, recording: Path) -> Callable[..., Any]:
     """An editor's session with a server that follows the script; the findings of its recording afterwards."""
-    script = tmp_path / "script.json"
-    script.write_text(json.dumps(SCRIPT))
+    model = scripted(tmp_path, SCRIPT)
 
     @asynccontextmanager
     async def recorded(findings: Findings, **params: Any) -> AsyncIterator[LspClient]:
         loop = asyncio.get_running_loop()
         recorder = Recorder(recording, None)
-        connect = recorder.recorded(lambda send: create_server(send, model=f"scripted:{script}"))
+        connect = recorder.recorded(lambda send: create_server(send, model=model))
         server = connect(lambda body: loop.call_soon(client.receive, body))
         client = LspClient(lambda body: loop.call_soon(server.receive, body))
         await client.initialize(**params)

@@ -6,7 +6,6 @@ It reads every message into lsprotocol's types and warns where a server does wha
 from __future__ import annotations
 
 import asyncio
-import json
 import warnings
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from pytest_lsp import (
     client_capabilities,
     make_test_lsp_client,
 )
+from scripted import scripted
 
 from mellum_lsp.conformance.processes import own_server
 
@@ -32,12 +32,10 @@ SCRIPT = [{"after": "def add(a, b):\n    ", "text": "return a + b\n"}]
 @pytest.fixture(params=["neovim@v0.11.0", "neovim@v0.6.1", "visual-studio-code", "emacs"])
 async def editor(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[LanguageClient]:
     """The editor in a running session."""
-    script = tmp_path / "script.json"
-    script.write_text(json.dumps(SCRIPT))
     client = make_test_lsp_client()
     client.feature("mellum/status")(lambda params: None)
     client.feature(types.CLIENT_REGISTER_CAPABILITY)(lambda params: None)
-    command, *arguments = own_server("--model", f"scripted:{script}")
+    command, *arguments = own_server("--model", scripted(tmp_path, SCRIPT))
     await client.start_io(command, *arguments, env=isolated(tmp_path))
     capabilities = client_capabilities(request.param)
     await client.initialize_session(

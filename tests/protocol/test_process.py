@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import signal
 import sys
@@ -22,7 +21,9 @@ from lsp_client import (
     over_stdio,
     over_tcp,
     over_websocket,
+    session,
 )
+from scripted import scripted
 
 URI = "file:///project/a.py"
 INLINE = "textDocument/inlineCompletion"
@@ -36,21 +37,13 @@ SCRIPT = [
 
 @pytest.fixture
 def model(tmp_path: Path) -> tuple[str, str]:
-    script = tmp_path / "script.json"
-    script.write_text(json.dumps(SCRIPT))
-    return "--model", f"scripted:{script}"
+    return "--model", scripted(tmp_path, SCRIPT)
 
 
 @pytest.fixture
 async def started(tmp_path: Path, model: tuple[str, str]) -> AsyncIterator[Started]:
-    """A client in a running session over stdio; afterwards the session ends in good order."""
-    async with over_stdio(tmp_path, *model) as (client, process):
-        await client.initialize()
-        await client.until_ready()
-        yield client, process
-        if process.returncode is None:
-            await client.end()
-            assert await asyncio.wait_for(process.wait(), 10) == 0
+    async with session(tmp_path, *model) as running:
+        yield running
 
 
 class TestStdio:

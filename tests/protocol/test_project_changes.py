@@ -6,7 +6,6 @@ Nobody types meanwhile and the caret stands still; `mellum/explain` tells what t
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 from lsp_client import LspClient, at, over_stdio
+from scripted import scripted
 
 TAX = "def tax_rate(country):\n    return load_rates(country)[country]\n"
 SHOP = """from tax import tax_rate
@@ -40,9 +40,8 @@ def project(tmp_path: Path) -> Path:
 @pytest.fixture
 async def explain(tmp_path: Path, project: Path) -> AsyncIterator[Explain]:
     """Asks the server about the caret in shop.py, which is open and has been asked for before."""
-    script = tmp_path / "script.json"
-    script.write_text(json.dumps([{"after": "never", "text": "said"}]))
-    async with over_stdio(tmp_path, "--model", f"scripted:{script}") as (client, _):
+    silent = scripted(tmp_path, [{"after": "never", "text": "said"}])
+    async with over_stdio(tmp_path, "--model", silent) as (client, _):
         await client.initialize(workspaceFolders=[{"uri": project.as_uri(), "name": "project"}])
         uri = (project / "shop.py").as_uri()
         caret = client.open(uri, SHOP)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from lsp_client import LspClient, at, isolated, over_stdio
+from scripted import scripted
 
 from mellum_lsp.conformance.recordings import RecordingError, chosen, read_recording, sessions_of
 from mellum_lsp.conformance.replay import withdrawn_last
@@ -27,9 +28,7 @@ INLINE = "textDocument/inlineCompletion"
 
 @pytest.fixture
 def script(tmp_path: Path) -> str:
-    path = tmp_path / "script.json"
-    path.write_text(json.dumps(SCRIPT))
-    return f"scripted:{path}"
+    return scripted(tmp_path, SCRIPT)
 
 
 @pytest.fixture
@@ -120,9 +119,8 @@ async def test_a_fresh_server_answers_the_same(tmp_path: Path, recording: Path, 
 
 async def test_what_is_answered_differently_is_shown(tmp_path: Path, recording: Path, script: str) -> None:
     await record(tmp_path, recording, script)
-    other = tmp_path / "other.json"
-    other.write_text(json.dumps([{**SCRIPT[0], "text": "return b + a\n"}, SCRIPT[1]]))
-    code, report = replayed(tmp_path, recording, "--model", f"scripted:{other}")
+    other = scripted(tmp_path, [{**SCRIPT[0], "text": "return b + a\n"}, SCRIPT[1]], "other.json")
+    code, report = replayed(tmp_path, recording, "--model", other)
     assert (code, report["same"]) == (1, False)
     methods = [one["method"] for one in report["differences"]]
     assert methods == [INLINE, "mellum/explain"]
@@ -131,7 +129,7 @@ async def test_what_is_answered_differently_is_shown(tmp_path: Path, recording: 
 
     command = (sys.executable, "-m", "mellum_lsp", "protocol", "replay", str(recording), "--model")
     shown = subprocess.run(
-        (*command, f"scripted:{other}"), capture_output=True, text=True, env=isolated(tmp_path), check=False
+        (*command, other), capture_output=True, text=True, env=isolated(tmp_path), check=False
     )
     assert shown.returncode == 1
     assert '-        "insertText": "return a + b"' in shown.stdout

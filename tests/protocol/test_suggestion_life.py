@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from lsp_client import LspClient, at, over_stdio
+from lsp_client import LspClient, at, over_stdio, session
+from scripted import scripted
 
 SCRIPT = [
     {"after": "def add(a, b):\n    ", "text": "return a + b\n"},
@@ -24,19 +24,13 @@ LONG_SECONDS = 10.0
 
 @pytest.fixture
 def model(tmp_path: Path) -> tuple[str, str]:
-    script = tmp_path / "script.json"
-    script.write_text(json.dumps(SCRIPT))
-    return "--model", f"scripted:{script}"
+    return "--model", scripted(tmp_path, SCRIPT)
 
 
 @pytest.fixture
 async def client(tmp_path: Path, model: tuple[str, str]) -> AsyncIterator[LspClient]:
-    async with over_stdio(tmp_path, *model) as (client, process):
-        await client.initialize()
-        await client.until_ready()
+    async with session(tmp_path, *model) as (client, _):
         yield client
-        await client.end()
-        assert await asyncio.wait_for(process.wait(), 10) == 0
 
 
 async def shown(client: LspClient, uri: str, caret: dict[str, int]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from scripted import scripted
 
 from mellum_lsp.bench.holes import choose_holes, place_of
 from mellum_lsp.bench.project import Project
@@ -22,9 +23,7 @@ def script(shop: Project, tmp_path: Path) -> str:
     """A model that knows the first twelve holes of the shop."""
     places = [place_of(shop, hole) for hole in choose_holes(shop, 12, 1)]
     lines = [{"after": place.caret.prefix[-60:], "text": place.middle} for place in places]
-    path = tmp_path / "knowing.json"
-    path.write_text(json.dumps(lines), encoding="utf-8")
-    return f"scripted:{path}"
+    return scripted(tmp_path, lines, "knowing.json")
 
 
 def test_it_prints_figures_and_settings_and_writes_a_report(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from scripted import scripted
 
 from mellum_lsp.cli import cli
 
@@ -29,13 +30,11 @@ def project(tmp_path: Path) -> Path:
 @pytest.fixture
 def script(tmp_path: Path) -> str:
     """A model that knows how every line goes on."""
-    path = tmp_path / "knowing.json"
     lines = [
         {"after": f"total + {number}\n    ", "text": f"total_{number + 1} = total + {number + 1}\n"}
         for number in range(60)
     ]
-    path.write_text(json.dumps(lines), encoding="utf-8")
-    return f"scripted:{path}"
+    return scripted(tmp_path, lines, "knowing.json")
 
 
 @pytest.mark.slow
