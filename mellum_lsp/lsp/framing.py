@@ -13,7 +13,7 @@ MAX_HEADER_BYTES = 16 * 1024
 MAX_BODY_BYTES = 256 * 1024 * 1024
 
 _LENGTH = re.compile(
-    # Not only at the beginning of a line: there stands what a header that counted too little has left of a body.
+    # Also within a line: at its beginning stands what a header that counted too little has left of a body.
     rb"(?<![\w-])content-length[ \t]*:[ \t]*(\d{1,18})[ \t]*\r?$",
     re.IGNORECASE | re.MULTILINE,
 )

@@ -41,7 +41,8 @@ def test_after_a_wrong_length_the_stream_is_found_again(error: int) -> None:
     """Clients that count characters instead of bytes announce too few."""
     body = b'{"text": "grown for more than it was said to be"}'
     wrong = b"Content-Length: %d\r\n\r\n%b" % (len(body) + error, body)
-    assert Framing().feed(wrong + frame(b"lost") + frame(b"[1]") + frame(b"[2]"))[-2:] == [b"[1]", b"[2]"]
+    bodies = Framing().feed(wrong + frame(b"['may be lost']") + frame(b"[1]") + frame(b"[2]"))
+    assert bodies[-2:] == [b"[1]", b"[2]"]
 
 
 def test_a_message_without_a_body() -> None:
