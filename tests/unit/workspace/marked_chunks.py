@@ -11,7 +11,7 @@ from mellum_lsp.workspace.chunks import cut_chunks
 from mellum_lsp.workspace.languages import language_by_id
 from mellum_lsp.workspace.settings import IndexSettings
 
-FOLDER = Path(__file__).with_name("chunk_goldens")
+FOLDER = Path(__file__).parents[2] / "goldens" / "chunks"
 LIMITS = IndexSettings(chunk_lines=5, max_chunk_lines=9, max_chunk_characters=400)
 RULE = "-------- "
 
