@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,16 @@ from mellum_lsp.domain import Marker, Part
 from mellum_lsp.engine.abort import AbortFlag
 from mellum_lsp.engine.decoder import Decoder
 from mellum_lsp.engine.interface import Engine, GenerateRequest, Generation, GenerationStats, Token
+from mellum_lsp.engine.llama import LlamaEngine
 from mellum_lsp.engine.loading import load
 from mellum_lsp.engine.messages import Generate
-from mellum_lsp.engine.settings import EngineSettings
+from mellum_lsp.engine.recent_logits import RecentLogits
+from mellum_lsp.engine.settings import EngineSettings, Lifetime
 
+MakeEngine = Callable[..., LlamaEngine]
+"""The fixture `make_engine`: model, settings and log file → an engine of a process of its own."""
+OpenEngine = Callable[..., LlamaEngine]
+"""The fixture `open_engine`: model, settings and lifetime → what a server has of a shared engine."""
 MIDDLE = Marker("<fim_middle>")
 ONE_THREAD = EngineSettings(threads=1, micro_batch_tokens=64, drafts=False)
 """More threads only wait for each other in a model this small. Batches are the same in every run: of another
@@ -34,6 +41,7 @@ def plain(text: str) -> tuple[Part, ...]:
     return (Part("prefix", "a.py", (text,)),)
 
 
+AT_ONCE = Lifetime(idle_seconds=0.0)
 LONG = EngineSettings(threads=1, context_tokens=32768)
 LONG_PROMPT = plain("XYZ123 = 45\n" * 2600)
 """31,200 tokens: several seconds of prefill."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from asking import ONE_THREAD, make_decoder
+from asking import AT_ONCE, ONE_THREAD, MakeEngine, OpenEngine, make_decoder
+from processes import engines_below, wait_until
 from tiny_gguf import write_tiny_gguf
 
+from mellum_lsp.engine import shared
 from mellum_lsp.engine.decoder import Decoder
 from mellum_lsp.engine.llama import LlamaEngine
-from mellum_lsp.engine.settings import EngineSettings
+from mellum_lsp.engine.settings import EngineSettings, Lifetime
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -41,7 +46,7 @@ def decoder(tiny_model: Path) -> Decoder:
 
 
 @pytest.fixture
-async def make_engine() -> AsyncIterator[Callable[..., LlamaEngine]]:
+async def make_engine() -> AsyncIterator[MakeEngine]:
     """Makes engines that are closed when the test ends."""
     engines: list[LlamaEngine] = []
 
@@ -55,5 +60,34 @@ async def make_engine() -> AsyncIterator[Callable[..., LlamaEngine]]:
 
 
 @pytest.fixture
-def engine(make_engine: Callable[..., LlamaEngine], tiny_model: Path) -> LlamaEngine:
+def engine(make_engine: MakeEngine, tiny_model: Path) -> LlamaEngine:
     return make_engine(tiny_model)
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A user's folders; engines that listen in them must have ended in the end."""
+    folder = Path(tempfile.mkdtemp(prefix="home-", dir="/tmp"))  # short enough for a socket
+    for name in ("RUNTIME_DIR", "CACHE_HOME", "STATE_HOME", "DATA_HOME"):
+        monkeypatch.setenv(f"XDG_{name}", str(folder / name.lower()))
+    yield folder
+    left = engines_below(folder)
+    all_ended = wait_until(lambda: not any(engine.is_running() for engine in left))
+    shutil.rmtree(folder)
+    assert all_ended, left
+
+
+@pytest.fixture
+async def open_engine(home: Path, tiny_model: Path) -> AsyncIterator[OpenEngine]:
+    """Makes what a server has of a shared engine; all of them are closed when the test ends."""
+    engines: list[LlamaEngine] = []
+
+    def make(
+        model: Path = tiny_model, settings: EngineSettings = ONE_THREAD, lifetime: Lifetime = AT_ONCE
+    ) -> LlamaEngine:
+        log_file = home / "engine.log"
+        engines.append(LlamaEngine(model, settings, log_file, launch=shared.join_or_start, lifetime=lifetime))
+        return engines[-1]
+
+    yield make
+    await asyncio.gather(*(engine.close() for engine in engines))
