@@ -14,7 +14,6 @@ from mellum_lsp.engine.interface import Engine, GenerateRequest, Generation, Gen
 from mellum_lsp.engine.llama import LlamaEngine
 from mellum_lsp.engine.loading import load
 from mellum_lsp.engine.messages import Generate
-from mellum_lsp.engine.recent_logits import RecentLogits
 from mellum_lsp.engine.settings import EngineSettings, Lifetime
 
 MakeEngine = Callable[..., LlamaEngine]
