@@ -50,6 +50,10 @@ class Silence(Enum):
         "The editor's popup has text selected that would not come to the caret's place.",
     )
     DOCUMENT_CLOSED = "document closed", "The document is not open, or was closed meanwhile."
+    OUT_OF_STEP = (
+        "out of step",
+        "A change of the document could not be read; its whole text, or opening it again, mends that.",
+    )
     SHUTTING_DOWN = "shutting down", "The server is ending."
     BUG = "internal error", "A bug: please report what the log says."
 
@@ -96,6 +100,7 @@ MODEL_LOADING = Reason(Silence.MODEL_LOADING)
 INLINE_IN_USE = Reason(Silence.INLINE_IN_USE)
 POPUP_ELSEWHERE = Reason(Silence.POPUP_ELSEWHERE)
 DOCUMENT_CLOSED = Reason(Silence.DOCUMENT_CLOSED)
+OUT_OF_STEP = Reason(Silence.OUT_OF_STEP)
 SHUTTING_DOWN = Reason(Silence.SHUTTING_DOWN)
 BUG = Reason(Silence.BUG)
 

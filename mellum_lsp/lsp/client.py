@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from lsprotocol import types
 
@@ -20,6 +21,7 @@ class Client:
     """The client's name and the capabilities that make a difference to us."""
 
     name: str = "unknown"
+    process_id: int | None = None
     encoding: Encoding = Encoding.UTF16
     shows_progress: bool = False
     has_configuration: bool = False
@@ -36,8 +38,10 @@ def read_client(params: Any) -> Client:
     """The client behind the parameters of ``initialize``, whatever they are."""
     offered = _at(params, "capabilities", "general", "positionEncodings")
     name = _at(params, "clientInfo", "name")
+    process_id = _at(params, "processId")
     return Client(
         name=name if isinstance(name, str) else "unknown",
+        process_id=process_id if type(process_id) is int and process_id > 0 else None,
         encoding=choose_encoding(offered if isinstance(offered, list) else []),
         shows_progress=_is_set(params, "window", "workDoneProgress"),
         has_configuration=_is_set(params, "workspace", "configuration"),
@@ -59,7 +63,7 @@ def read_folders(params: Any) -> list[types.WorkspaceFolder]:
         folders.append(types.WorkspaceFolder(uri=root, name=root))
     path = _at(params, "rootPath")
     if not folders and isinstance(path, str) and path:
-        uri = "file:///" + path.replace("\\", "/").lstrip("/")
+        uri = "file:///" + quote(path.replace("\\", "/").lstrip("/"))
         folders.append(types.WorkspaceFolder(uri=uri, name=path))
     return folders
 

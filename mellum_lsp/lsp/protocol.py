@@ -110,6 +110,10 @@ class Protocol(LanguageServerProtocol):
             return self._answer(request_id, Error(INVALID_REQUEST, "the method must be a string"))
         return self._request(request_id, method, message.get("params"))
 
+    def abandon(self) -> None:
+        """Nobody will say ``exit`` any more."""
+        self._exit()
+
     def end_requests(self) -> None:
         """Answer whatever is under way with its empty answer and stop the work."""
         for request in self._requests:

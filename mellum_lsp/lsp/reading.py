@@ -1,8 +1,8 @@
 """Reads the parameters that clients send: strict about kinds, generous about what does no harm.
 
 lsprotocol turns JSON into typed parameters. Left to itself it makes the text "None" of a null where a string
-belongs, and refuses what real clients send: columns past 2**31 for "the end of the line", a null version, a
-null range for "the whole document", no context. Hence the hooks here.
+belongs, and refuses what real clients send: columns past 2**31 for "the end of the line", a null version or
+one that counts milliseconds, a null range for "the whole document", no context. Hence the hooks here.
 """
 
 from __future__ import annotations
@@ -88,9 +88,18 @@ def _fill_in(converter: Converter, wanted: type, defaults: dict[str, Any]) -> No
     def filled(value: Any, cls: type) -> Any:
         if not isinstance(value, dict):
             raise UnreadableError(f"expected an object, got {_kind(value)}")
-        return structure(defaults | {key: item for key, item in value.items() if item is not None}, cls)
+        members = defaults | {key: item for key, item in value.items() if item is not None}
+        if "version" in defaults:
+            members["version"] = _version(members["version"])
+        return structure(members, cls)
 
     converter.register_structure_hook(wanted, filled)
+
+
+def _version(value: Any) -> int:
+    """Nothing here depends on it: messages come in their order."""
+    known = isinstance(value, int | float) and abs(value) <= MAX_UINTEGER
+    return int(value) if known else MAX_UINTEGER
 
 
 def _kind(value: Any) -> str:
@@ -106,6 +115,8 @@ def _first_cause(error: BaseException) -> str:
         notes = getattr(error, "__notes__", ())
         path += "".join(f".{note.name}" for note in notes if isinstance(getattr(note, "name", None), str))
     cause = str(error) if isinstance(error, UnreadableError) else type(error).__name__
+    if type(error) is ValueError:  # of an enumeration or a bounded number
+        cause = "not one of the values that the protocol allows"
     if isinstance(error, KeyError) and error.args and isinstance(error.args[0], str):
         cause = f"missing member {error.args[0]!r}"
     return f"{path.lstrip('.')}: {cause}" if path else cause

@@ -50,6 +50,8 @@ class Server(LanguageServer):
         self.session = Session(self, build, model, record, read_events, lora, prefer)
         self.protocol.methods = methods(self.session)
         self.protocol.on_exit = self._exit
+        self.ends_with_editor = False
+        """Whether the process that the client names is one of this machine."""
         self._exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     def receive(self, body: bytes | str) -> None:
@@ -123,9 +125,11 @@ async def _serve(transport: Transport, model: str | None, lora: str | None, reco
     prefer = kept_in_background(PreferenceStore())
 
     def connect(send: Callable[[bytes], None]) -> Server:
-        return create_server(
+        server = create_server(
             send, model=model, lora=lora, record=store.record, read_events=store.read, prefer=prefer
         )
+        server.ends_with_editor = isinstance(transport, Stdio)
+        return server
 
     try:
         return await serve(transport, recorder.recorded(connect) if recorder else connect, stop)

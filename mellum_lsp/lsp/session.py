@@ -16,6 +16,7 @@ from typing import Any
 
 from lsprotocol import types
 
+from mellum_lsp.completion import reasons
 from mellum_lsp.completion.rhythm import Rhythm
 from mellum_lsp.completion.thresholds import Thresholds
 from mellum_lsp.domain import Caret, Trigger
@@ -29,6 +30,7 @@ from mellum_lsp.lsp.background import Background
 from mellum_lsp.lsp.client import Client
 from mellum_lsp.lsp.configuration import Configuration
 from mellum_lsp.lsp.documents import Document, Documents, Place
+from mellum_lsp.lsp.editor_process import until_gone
 from mellum_lsp.lsp.exclusions import Exclusions
 from mellum_lsp.lsp.feedback import Feedback, Record
 from mellum_lsp.lsp.folders import Folders
@@ -103,6 +105,13 @@ class Session:
         self.folders.add(folders)
         self.background.spawn(self.configuration.begin(options), "reading the settings")
         self.background.spawn(follow_adapters(self), "looking for the workspace's adapter")
+        if client.process_id is not None and self.server.ends_with_editor:
+            self.background.spawn(self._end_with(client.process_id), "watching the editor")
+
+    async def _end_with(self, editor: int) -> None:
+        if await until_gone(editor):
+            log.warning("the editor (process %d) has ended without a word", editor)
+            self.server.protocol.abandon()
 
     async def close(self) -> None:
         """Let go of everything; answers that are still wanted say that the server is ending."""
@@ -231,6 +240,10 @@ class Session:
         """The document, where it is open and known to the last character."""
         document = self.documents.get(uri)
         return document if document is not None and document.in_sync else None
+
+    def why_not_open(self, uri: str) -> str:
+        """The reason of the silence where `open_document` has none."""
+        return str(reasons.OUT_OF_STEP if self.documents.get(uri) else reasons.DOCUMENT_CLOSED)
 
     def changed(self, document: Document) -> None:
         """The user has changed the document."""

@@ -59,6 +59,17 @@ class TestHostileMessages:
         client.open(URI, "x = 1\n")
         assert await client.inline(URI, position)
 
+    @pytest.mark.parametrize("version", [None, -1, 0, 1_790_000_000_000, 1.5, "2"])
+    async def test_versions_are_counted_as_clients_like(
+        self, client: LspClient, lab: Lab, version: object
+    ) -> None:
+        caret = client.open(URI, "x = $0")
+        document = {"uri": URI, "version": version}
+        change = {"text": "y = "}
+        client.notify("textDocument/didChange", {"textDocument": document, "contentChanges": [change]})
+        assert await client.inline(URI, caret)
+        assert lab.completer.carets[-1].text == "y = "
+
     @pytest.mark.parametrize(
         "uri",
         [
@@ -237,6 +248,7 @@ class TestLostSync:
         document = {"uri": URI, "version": 2}
         client.notify("textDocument/didChange", {"textDocument": document, "contentChanges": [bad]})
         assert await client.inline(URI, caret) == []
+        assert (await client.request("mellum/explain", at(URI, caret)))["reason"] == "out of step"
         whole = {"text": "x = "}
         client.notify("textDocument/didChange", {"textDocument": document, "contentChanges": [whole]})
         assert await client.inline(URI, caret) != []

@@ -44,6 +44,11 @@ class TestFolders:
         await fresh.until_ready()
         assert lab.builds[0][2] == [Path("/old")]
 
+    async def test_the_path_of_a_root_is_no_uri(self, fresh: LspClient, lab: Lab) -> None:
+        await fresh.initialize(rootPath="/grün x/100%25#1")
+        await fresh.until_ready()
+        assert lab.builds[0][2] == [Path("/grün x/100%25#1")]
+
     async def test_folders_come_and_go(self, client: LspClient, lab: Lab) -> None:
         client.notify(
             "workspace/didChangeWorkspaceFolders",

@@ -28,7 +28,7 @@ def completion(session: Session, params: types.CompletionParams) -> Later | type
     uri = params.text_document.uri
     document = session.open_document(uri)
     if document is None:
-        session.silent(uri, str(reasons.DOCUMENT_CLOSED))
+        session.silent(uri, session.why_not_open(uri))
         return empty()
     if document.uri in session.uses_inline_completion:
         session.silent_once(document, str(reasons.INLINE_IN_USE))

@@ -26,7 +26,8 @@ def explain(session: Session, params: types.InlineCompletionParams) -> Later | d
     """Never supersedes: who asks why wants an answer to each question."""
     opened = session.open_document(params.text_document.uri)
     if opened is None:
-        return document(Explanation(reason=str(reasons.DOCUMENT_CLOSED), model=session.status.model))
+        reason = session.why_not_open(params.text_document.uri)
+        return document(Explanation(reason=reason, model=session.status.model))
     place = opened.place(params.position)
     return Later(_answer(session, session.caret(opened, place, trigger_of(params.context))))
 

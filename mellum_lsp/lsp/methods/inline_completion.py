@@ -24,7 +24,7 @@ def inline_completion(
     uri = params.text_document.uri
     document = session.open_document(uri)
     if document is None:
-        session.silent(uri, str(reasons.DOCUMENT_CLOSED))
+        session.silent(uri, session.why_not_open(uri))
         return empty()
     session.uses_inline_completion.add(document.uri)
     session.warming.asked(document, params.position)
