@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mellum_lsp.domain import Chunk
+from mellum_lsp.retrieval.live import IndexStatus, LiveIndex
 from mellum_lsp.retrieval.project import ProjectIndex
 from mellum_lsp.workspace.filters import read_text
 from mellum_lsp.workspace.settings import IndexSettings
@@ -14,6 +16,25 @@ from mellum_lsp.workspace.walk import Walker
 
 QUICK = IndexSettings(persist=False, debounce_ms=5, document_debounce_ms=5, poll_seconds=0.2)
 PATIENCE_SECONDS = 20.0
+
+
+@contextmanager
+def running(
+    *folders: Path, settings: IndexSettings = QUICK, on_status: Callable[[IndexStatus], None] | None = None
+) -> Iterator[LiveIndex]:
+    """An index that has read its folders; closed whatever comes of it."""
+    index = LiveIndex(folders, settings, on_status)
+    try:
+        index.start()
+        assert index.wait_until_ready(PATIENCE_SECONDS)
+        yield index
+    finally:
+        index.close()
+
+
+def paths(index: LiveIndex) -> set[str]:
+    """Of all files that the index has something of."""
+    return {chunk.path for chunk in index.all_chunks()}
 
 
 def from_scratch(root: Path, opened: dict[str, str] | None = None) -> list[Chunk]:

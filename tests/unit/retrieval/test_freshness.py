@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mellum_lsp.domain import Caret, Chunk
-from mellum_lsp.retrieval.live import LiveIndex
 from mellum_lsp.retrieval.project import ProjectIndex
 
-from .living import PATIENCE_SECONDS, QUICK, eventually, write
+from .living import PATIENCE_SECONDS, eventually, running, write
 
 LOAD = "def load(path):\n    return open(path)\n"
 SAVE = "def save(path, text):\n    path.write_text(text)\n"
@@ -120,16 +119,13 @@ def test_a_file_is_never_missing_while_it_is_replaced() -> None:
 
 def test_the_live_index_tells_within_a_second_of_what_goes_and_comes(tmp_path: Path) -> None:
     write(tmp_path / "a.py", LOAD)
-    index = LiveIndex([tmp_path], QUICK)
-    index.start()
-    assert index.wait_until_ready(PATIENCE_SECONDS)
-    (chunk,) = index.all_chunks()
-    told = threading.Event()
-    index.on_change(told.set)
-    (tmp_path / "a.py").unlink()
-    assert told.wait(PATIENCE_SECONDS)
-    assert eventually(lambda: index.is_gone(chunk))
-    before = index.generation
-    write(tmp_path / "b.py", SAVE)
-    assert eventually(lambda: index.generation > before)
-    index.close()
+    with running(tmp_path) as index:
+        (chunk,) = index.all_chunks()
+        told = threading.Event()
+        index.on_change(told.set)
+        (tmp_path / "a.py").unlink()
+        assert told.wait(PATIENCE_SECONDS)
+        assert eventually(lambda: index.is_gone(chunk))
+        before = index.generation
+        write(tmp_path / "b.py", SAVE)
+        assert eventually(lambda: index.generation > before)

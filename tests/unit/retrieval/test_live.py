@@ -1,49 +1,23 @@
-"""The live index follows the disk and the editor, survives its worker, and leaves nothing behind."""
+"""The live index follows the disk and the editor, whatever happens in them."""
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mellum_lsp.domain import Caret
-from mellum_lsp.retrieval import supervisor
 from mellum_lsp.retrieval.live import IndexStatus, LiveIndex
-from mellum_lsp.workspace.settings import IndexSettings
 
-from .living import PATIENCE_SECONDS, QUICK, eventually, from_scratch, write
+from .living import PATIENCE_SECONDS, QUICK, eventually, from_scratch, paths, running, write
 
 MANY_FILES = 5000
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")  # of watchdog, where it loses track
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    write(tmp_path / "project" / "a.py", "def first():\n    return 1\n")
-    write(tmp_path / "project" / "pkg" / "b.py", "def second():\n    return 2\n")
-    return tmp_path / "project"
-
-
-@pytest.fixture
-def live(root: Path) -> Iterator[LiveIndex]:
-    index = LiveIndex([root], QUICK)
-    index.start()
-    assert index.wait_until_ready(PATIENCE_SECONDS)
-    yield index
-    index.close()
-
-
-def paths(index: LiveIndex) -> set[str]:
-    return {chunk.path for chunk in index.all_chunks()}
 
 
 def test_indexes_a_folder_and_says_so(root: Path) -> None:
@@ -62,12 +36,9 @@ def test_indexes_a_folder_and_says_so(root: Path) -> None:
 
 
 def test_no_folder_is_empty() -> None:
-    index = LiveIndex([], QUICK)
-    index.start()
-    assert index.wait_until_ready(PATIENCE_SECONDS)
-    assert index.status().state == "empty"
-    assert index.query(Caret("a.py", "python", "x = 1\n", 3)) == []
-    index.close()
+    with running() as index:
+        assert index.status().state == "empty"
+        assert index.query(Caret("a.py", "python", "x = 1\n", 3)) == []
 
 
 def test_follows_files_on_disk(root: Path, live: LiveIndex) -> None:
@@ -185,17 +156,14 @@ def test_a_lone_surrogate_in_a_document_does_no_harm(root: Path, live: LiveIndex
 
 
 def test_the_editor_tells_of_files_where_nothing_watches(root: Path) -> None:
-    index = LiveIndex([root], IndexSettings(persist=False, watch=False))
-    index.start()
-    assert index.wait_until_ready(PATIENCE_SECONDS)
-    write(root / "new.py")
-    (root / "a.py").unlink()
-    time.sleep(0.1)
-    assert "new.py" not in paths(index)
-    index.files_changed([root / "new.py", root / "a.py"])
-    assert index.wait_until_ready(PATIENCE_SECONDS)
-    assert paths(index) == {"new.py", "pkg/b.py"}
-    index.close()
+    with running(root, settings=replace(QUICK, watch=False)) as index:
+        write(root / "new.py")
+        (root / "a.py").unlink()
+        time.sleep(0.1)
+        assert "new.py" not in paths(index)
+        index.files_changed([root / "new.py", root / "a.py"])
+        assert index.wait_until_ready(PATIENCE_SECONDS)
+        assert paths(index) == {"new.py", "pkg/b.py"}
 
 
 def test_polls_and_says_so_where_the_limit_of_watches_is_reached(
@@ -205,83 +173,11 @@ def test_polls_and_says_so_where_the_limit_of_watches_is_reached(
         raise OSError(28, "inotify watch limit reached")
 
     monkeypatch.setattr("watchdog.observers.inotify_c.InotifyFD.add_callback", full)
-    index = LiveIndex([root], QUICK)
-    index.start()
-    assert index.wait_until_ready(PATIENCE_SECONDS)
-    assert "limit" in index.status().polling
-    write(root / "new.py")
-    (root / "a.py").unlink()
-    assert eventually(lambda: paths(index) == {"new.py", "pkg/b.py"})
-    index.close()
-
-
-def test_folders_come_and_go(root: Path, tmp_path: Path, live: LiveIndex) -> None:
-    write(tmp_path / "second" / "z.py", "second_folder = 1\n")
-    live.add_folder(tmp_path / "second")
-    assert live.wait_until_ready(PATIENCE_SECONDS)
-    assert paths(live) == {"a.py", "pkg/b.py", "z.py"}
-    live.remove_folder(root)
-    assert eventually(lambda: paths(live) == {"z.py"})
-    write(root / "unseen.py")
-    write(tmp_path / "second" / "seen.py")
-    assert eventually(lambda: paths(live) == {"z.py", "seen.py"})
-
-
-def test_a_folder_known_by_a_link_is_the_same_folder(root: Path, tmp_path: Path) -> None:
-    link = tmp_path / "link"
-    link.symlink_to(root)
-    index = LiveIndex([link], QUICK)
-    index.start()
-    assert index.wait_until_ready(PATIENCE_SECONDS)
-    text = "def first():\n    return 1\n"
-    index.document_opened_or_changed(link / "a.py", text)
-    assert index.wait_until_ready(PATIENCE_SECONDS)
-    found = index.query(Caret("a.py", "python", text, len(text), root=str(link)))
-    assert [one.chunk.path for one in found] == ["pkg/b.py"]
-    index.close()
-
-
-def test_a_document_outside_of_all_folders_brings_the_files_beside_it(tmp_path: Path) -> None:
-    script = write(tmp_path / "scripts" / "main.py", "from helper import assist\nassist()\n")
-    write(tmp_path / "scripts" / "helper.py", "def assist():\n    return 1\n")
-    write(tmp_path / "scripts" / "deep" / "unseen.py", "assist = 2\n")
-    index = LiveIndex([], QUICK)
-    index.start()
-    text = script.read_text() + "assist\n"
-    index.document_opened_or_changed(script, text)
-    assert index.wait_until_ready(PATIENCE_SECONDS)
-    assert paths(index) == {"main.py", "helper.py"}
-    found = index.query(Caret("main.py", "python", text, len(text) - 1))
-    assert [one.chunk.path for one in found] == ["helper.py"]
-    write(tmp_path / "scripts" / "later.py")
-    assert eventually(lambda: "later.py" in paths(index))
-    index.document_closed(script)
-    assert eventually(lambda: index.status().files == 0 and index.status().state == "empty")
-    index.close()
-
-
-def test_of_a_folder_that_is_no_project_only_so_many_files_are_read(tmp_path: Path) -> None:
-    for number in range(9):
-        write(tmp_path / f"{number}.py")
-    index = LiveIndex([], replace(QUICK, max_loose_files=4))
-    index.start()
-    index.document_opened_or_changed(tmp_path / "main.py", "value = 1\n")
-    assert index.wait_until_ready(PATIENCE_SECONDS)
-    assert len(paths(index)) == 5
-    assert index.status().skipped == {"too many files": 5}
-    index.close()
-
-
-def test_a_project_opened_around_a_lone_document_takes_it_over(root: Path) -> None:
-    index = LiveIndex([], QUICK)
-    index.start()
-    index.document_opened_or_changed(root / "pkg" / "b.py", "unsaved = 1\n")
-    assert index.wait_until_ready(PATIENCE_SECONDS)
-    assert paths(index) == {"b.py"}
-    index.add_folder(root)
-    index.document_opened_or_changed(root / "pkg" / "b.py", "unsaved = 2\n")
-    assert eventually(lambda: index.all_chunks() == from_scratch(root, {"pkg/b.py": "unsaved = 2\n"}))
-    index.close()
+    with running(root) as index:
+        assert "limit" in index.status().polling
+        write(root / "new.py")
+        (root / "a.py").unlink()
+        assert eventually(lambda: paths(index) == {"new.py", "pkg/b.py"})
 
 
 def test_other_settings_count_at_once(root: Path, live: LiveIndex) -> None:
@@ -302,140 +198,5 @@ def test_other_settings_count_at_once(root: Path, live: LiveIndex) -> None:
     assert eventually(lambda: "pkg/last.py" in paths(live))
 
 
-def test_an_idle_worker_ends_and_the_next_change_starts_another(root: Path) -> None:
-    index = LiveIndex([root], replace(QUICK, worker_idle_seconds=0.1))
-    index.start()
-    assert index.wait_until_ready(PATIENCE_SECONDS)
-    for name in ("first.py", "second.py"):
-        assert eventually(lambda: index._supervisor.pid is None)
-        write(root / name)
-        assert eventually(lambda name=name: name in paths(index))
-    assert index._supervisor._crashes == 0
-    index.close()
-
-
-def test_a_killed_worker_is_replaced_and_nothing_is_lost(root: Path, live: LiveIndex) -> None:
-    for number in range(300):
-        write(root / f"more_{number}.py", f"value_{number} = {number}\n" * 20)
-    time.sleep(0.05)
-    pid = live._supervisor.pid
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
-    expected = from_scratch(root)
-    assert eventually(lambda: live.all_chunks() == expected)
-
-
-def test_a_file_that_kills_the_worker_is_left_out_in_the_end(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    deadly = tmp_path / "deadly"
-    deadly.mkdir()
-    (deadly / "sitecustomize.py").write_text(
-        "import os, sys\n"
-        "if 'mellum_lsp.retrieval.worker' in ' '.join(sys.orig_argv):\n"
-        "    import mellum_lsp.retrieval.analysis as analysis\n"
-        "    parse = analysis.parse\n"
-        "    def fatal(text, *rest):\n"
-        "        if 'BOOM' in text:\n"
-        "            os.abort()\n"
-        "        return parse(text, *rest)\n"
-        "    analysis.parse = fatal\n"
-    )
-    monkeypatch.setenv("PYTHONPATH", str(deadly))
-    write(root / "boom.py", "BOOM = 1\n")
-    index = LiveIndex([root], QUICK)
-    index.start()
-    assert index.wait_until_ready(PATIENCE_SECONDS)
-    assert paths(index) == {"a.py", "pkg/b.py"}
-    assert index.status().skipped == {"unreadable": 1}
-    index.close()
-
-
-def test_a_file_that_hangs_the_worker_does_not_hang_the_index(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    slow = tmp_path / "slow"
-    slow.mkdir()
-    (slow / "sitecustomize.py").write_text(
-        "import sys, time\n"
-        "if 'mellum_lsp.retrieval.worker' in ' '.join(sys.orig_argv):\n"
-        "    import mellum_lsp.retrieval.analysis as analysis\n"
-        "    parse = analysis.parse\n"
-        "    def hanging(text, language, seconds):\n"
-        "        if 'HANG' in text and language is not None:\n"
-        "            time.sleep(1000)\n"
-        "        return parse(text, language, seconds)\n"
-        "    analysis.parse = hanging\n"
-    )
-    monkeypatch.setenv("PYTHONPATH", str(slow))
-    monkeypatch.setattr(supervisor, "LONGEST_SECONDS_A_FILE", 0.5)
-    write(root / "hang.py", "HANG = 1\n")
-    index = LiveIndex([root], QUICK)
-    index.start()
-    assert index.wait_until_ready(PATIENCE_SECONDS)
-    assert paths(index) == {"a.py", "hang.py", "pkg/b.py"}
-    index.close()
-
-
-def test_the_next_session_begins_with_what_was_kept(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    keeping = IndexSettings(debounce_ms=5, document_debounce_ms=5)
-    first = LiveIndex([root], keeping)
-    first.start()
-    assert first.wait_until_ready(PATIENCE_SECONDS)
-    first.document_opened_or_changed(root / "a.py", "unsaved = 1\n")
-    assert first.wait_until_ready(PATIENCE_SECONDS)
-    first.close()
-    assert list((tmp_path / "cache").rglob("*.index"))
-    (root / "pkg" / "b.py").unlink()
-    write(root / "c.py")
-    told: list[IndexStatus] = []
-    second = LiveIndex([root], keeping, told.append)
-    second.start()
-    assert second.wait_until_ready(PATIENCE_SECONDS)
-    assert told[0].files == 2
-    assert second.all_chunks() == from_scratch(root)
-    second.close()
-
-
-def test_the_worker_ends_with_the_index(root: Path) -> None:
-    index = LiveIndex([root], QUICK)
-    index.start()
-    assert index.wait_until_ready(PATIENCE_SECONDS)
-    pid = index._supervisor.pid
-    assert pid is not None
-    index.close()
-    assert eventually(lambda: not Path(f"/proc/{pid}").exists())
-    assert index.query(Caret("x.py", "python", "first()", 7)) is not None
-
-
 def test_closing_before_starting_is_harmless(root: Path) -> None:
     LiveIndex([root], QUICK).close()
-
-
-def test_the_worker_dies_with_its_parent(root: Path) -> None:
-    code = (
-        "import sys, time\n"
-        "from pathlib import Path\n"
-        "from mellum_lsp.retrieval.live import LiveIndex\n"
-        "from mellum_lsp.workspace.settings import IndexSettings\n"
-        "index = LiveIndex([Path(sys.argv[1])], IndexSettings(persist=False))\n"
-        "index.start()\n"
-        "index.wait_until_ready(20)\n"
-        "print(index._supervisor.pid, flush=True)\n"
-        "time.sleep(60)\n"
-    )
-    parent = subprocess.Popen([sys.executable, "-c", code, str(root)], stdout=subprocess.PIPE, text=True)
-    assert parent.stdout is not None
-    worker = int(parent.stdout.readline())
-    assert Path(f"/proc/{worker}").exists()
-    parent.kill()
-    parent.wait()
-    assert eventually(lambda: not Path(f"/proc/{worker}").exists() or _is_zombie(worker))
-    parent.stdout.close()
-
-
-def _is_zombie(pid: int) -> bool:
-    return ") Z" in Path(f"/proc/{pid}/stat").read_text()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mellum_lsp.retrieval.live import LiveIndex
 
-from .living import PATIENCE_SECONDS, QUICK, eventually, from_scratch, write
+from .living import PATIENCE_SECONDS, eventually, from_scratch, running, write
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 
@@ -53,11 +53,8 @@ EVENTS = st.lists(
 def living(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, LiveIndex]]:
     root = tmp_path_factory.mktemp("living") / "root"
     root.mkdir()
-    index = LiveIndex([root], QUICK)
-    index.start()
-    assert index.wait_until_ready(PATIENCE_SECONDS)
-    yield root, index
-    index.close()
+    with running(root) as index:
+        yield root, index
 
 
 def away(root: Path, folder: str) -> Path:
