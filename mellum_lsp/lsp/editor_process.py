@@ -14,18 +14,21 @@ import psutil
 PAUSE_SECONDS = 5.0
 
 
-async def until_gone(process_id: int) -> bool:
-    """Wait for the end of a process and return True; False at once where none of that number is seen.
+def find(process_id: int | None) -> psutil.Process | None:
+    """The living process of that number.
 
-    An editor outside of the server's container names a process that is unknown inside: that says nothing.
+    There may be none: an editor outside of the server's container names one that is unknown inside.
     """
     try:
-        process = psutil.Process(process_id)
+        return psutil.Process(process_id) if process_id is not None else None
     except (psutil.Error, OverflowError, ValueError):
-        return False
+        return None
+
+
+async def until_gone(process: psutil.Process) -> None:
+    """Wait for the end of a process."""
     while _lives(process):
         await asyncio.sleep(PAUSE_SECONDS)
-    return True
 
 
 def _lives(process: psutil.Process) -> bool:

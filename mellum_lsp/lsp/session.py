@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lsprotocol import types
+from psutil import Process
 
 from mellum_lsp.completion import reasons
 from mellum_lsp.completion.rhythm import Rhythm
@@ -22,7 +23,7 @@ from mellum_lsp.completion.thresholds import Thresholds
 from mellum_lsp.domain import Caret, Trigger
 from mellum_lsp.engine.interface import EngineError
 from mellum_lsp.feedback.preferences import Preference
-from mellum_lsp.lsp import uris
+from mellum_lsp.lsp import editor_process, uris
 from mellum_lsp.lsp.adapters import follow_adapters
 from mellum_lsp.lsp.answers import Answers
 from mellum_lsp.lsp.backend import Backend, Build, import_all
@@ -30,7 +31,6 @@ from mellum_lsp.lsp.background import Background
 from mellum_lsp.lsp.client import Client
 from mellum_lsp.lsp.configuration import Configuration
 from mellum_lsp.lsp.documents import Document, Documents, Place
-from mellum_lsp.lsp.editor_process import until_gone
 from mellum_lsp.lsp.exclusions import Exclusions
 from mellum_lsp.lsp.feedback import Feedback, Record
 from mellum_lsp.lsp.folders import Folders
@@ -105,13 +105,13 @@ class Session:
         self.folders.add(folders)
         self.background.spawn(self.configuration.begin(options), "reading the settings")
         self.background.spawn(follow_adapters(self), "looking for the workspace's adapter")
-        if client.process_id is not None and self.server.ends_with_editor:
-            self.background.spawn(self._end_with(client.process_id), "watching the editor")
+        if self.server.ends_with_editor and (editor := editor_process.find(client.process_id)):
+            self.background.spawn(self._end_with(editor), "watching the editor")
 
-    async def _end_with(self, editor: int) -> None:
-        if await until_gone(editor):
-            log.warning("the editor (process %d) has ended without a word", editor)
-            self.server.protocol.abandon()
+    async def _end_with(self, editor: Process) -> None:
+        await editor_process.until_gone(editor)
+        log.warning("the editor (process %d) has ended without a word", editor.pid)
+        self.server.protocol.abandon()
 
     async def close(self) -> None:
         """Let go of everything; answers that are still wanted say that the server is ending."""
