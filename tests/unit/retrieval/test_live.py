@@ -12,10 +12,11 @@ import pytest
 
 from mellum_lsp.domain import Caret
 from mellum_lsp.retrieval.live import IndexStatus, LiveIndex
+from mellum_lsp.workspace import changes
 
 from .living import PATIENCE_SECONDS, QUICK, eventually, from_scratch, paths, running, write
 
-MANY_FILES = 5000
+MANY_FILES = 1000
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")  # of watchdog, where it loses track
 
@@ -82,7 +83,10 @@ def test_a_file_in_place_of_a_folder_and_a_folder_in_place_of_a_file(root: Path,
     assert eventually(lambda: paths(live) == {"a.py", "pkg/b.py", "pkg.py/again.py"})
 
 
-def test_a_branch_switch_of_many_files(root: Path, live: LiveIndex) -> None:
+def test_a_branch_switch_of_many_files(root: Path, live: LiveIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many that the folder is compared with the disk as a whole."""
+    monkeypatch.setattr(changes, "MANY_PATHS", MANY_FILES // 5)
+
     def git(*arguments: str) -> None:
         identity = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "gc.auto=0"]
         subprocess.run(["git", *identity, *arguments], cwd=root, check=True, capture_output=True)
