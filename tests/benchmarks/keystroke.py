@@ -137,6 +137,8 @@ async def type_at(
 ) -> None:
     """Types one statement; what the background does until the next key belongs to this one."""
     completer, engine, index = tools
+    index.document_opened_or_changed(Path(place.root) / place.path, place.text)
+    await asyncio.to_thread(index.wait_until_ready, 60.0)
     await completer.warm(place)
     await asyncio.sleep(0.5)
     costs.warm_ups.append(engine.take_evaluated())
