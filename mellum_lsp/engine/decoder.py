@@ -1,5 +1,7 @@
 """The decode loop: reuse what is cached, evaluate the rest of the prompt, then greedily token by token.
 
+Nothing is evaluated as long as what the model said a moment ago answers (`recent_logits`).
+
 Guessed tokens (`drafts`) are evaluated together with the one that is known. Each is checked against the
 model's own choice in front of it and taken only where it is the same, so a guess costs or saves time and
 changes nothing else: ids and probabilities are those of the same batches evaluated without guessing. Batches
@@ -10,7 +12,7 @@ model).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -18,14 +20,19 @@ import numpy as np
 from mellum_lsp.engine.abort import AbortFlag
 from mellum_lsp.engine.choice import Answer, Chooser
 from mellum_lsp.engine.context import Context, Evaluation
-from mellum_lsp.engine.drafts import Drafter
+from mellum_lsp.engine.drafts import Drafter, Drafts
 from mellum_lsp.engine.interface import EngineError, GenerationStats, RequestInvalid, Token
 from mellum_lsp.engine.messages import Generate
+from mellum_lsp.engine.recent_logits import Logits, RecentLogits
 from mellum_lsp.engine.slots import Slot, Slots
 from mellum_lsp.engine.speeds import Speeds
 from mellum_lsp.engine.vocabulary import Tokens, Vocabulary, prompt_tokens
 
 Emit = Callable[[Token], None]
+OnPrefilled = Callable[[GenerationStats], None]
+
+_REMEMBERED_TOKENS = 16
+"""Of every answer: who types follows an answer that is asked for anew no further."""
 
 
 class Aborted(Exception):  # noqa: N818 - not an error
@@ -46,50 +53,46 @@ class Decoder:
     micro_batch_tokens: int
     """How much of a prompt is evaluated at once: between two of these, an abort is always seen."""
     chooser: Chooser = field(init=False)
+    recent: RecentLogits = field(default_factory=RecentLogits)
 
     def __post_init__(self) -> None:
         self.chooser = Chooser(self.vocabulary.size)
         _ = self.vocabulary.pieces  # sorted now rather than while somebody waits for the first word
 
     def run(
-        self,
-        request: Generate,
-        emit: Emit,
-        on_prefilled: Callable[[GenerationStats], None] = lambda stats: None,
+        self, request: Generate, emit: Emit, on_prefilled: OnPrefilled = lambda stats: None
     ) -> GenerationStats:
         """Serve the request; ``emit`` gets every token as soon as it is known, ``on_prefilled`` what is known
         of the prompt once that is evaluated.
 
         Raises `RequestInvalid` for what cannot be served, `EngineError` where llama.cpp fails.
         """
-        stats = GenerationStats()
-        began = time.perf_counter()
-        prompt, stats.part_tokens = prompt_tokens(self.vocabulary, request.parts)
-        stats.prompt_tokens = len(prompt)
+        prompt, part_tokens = prompt_tokens(self.vocabulary, request.parts)
         limit = self._token_limit(request, len(prompt))
-        slot = self.slots.prepare(request.document, prompt)
-        stats.reused_tokens = len(slot.tokens)
-        prefilled = began
+        stats = GenerationStats(prompt_tokens=len(prompt), part_tokens=part_tokens)
+        run = _Run(request, prompt, limit, stats)
         try:
-            self._prefill(slot, prompt, stats, outputs=min(1, limit))
-            prefilled = time.perf_counter()
-            stats.prefill_ms = (prefilled - began) * 1e3
-            self.speeds.observe_prefill(stats.evaluated_tokens, prefilled - began)
-            on_prefilled(replace(stats))
-            stats.stop = self._decode(slot, request, prompt, limit, stats, emit) if limit else "length"
+            if limit:
+                stats.stop = self._decode(run, emit, on_prefilled)
+            else:
+                self._evaluate_up_to(run, prompt, outputs=0)
+                self._note_prefilled(run, on_prefilled)
+                stats.stop = "length"
         except Aborted:
-            self.slots.recheck(slot)
+            if run.slot:
+                self.slots.recheck(run.slot)
             stats.stop = "aborted"
         except EngineError:
-            self.slots.forget(slot)
+            if run.slot:
+                self.slots.forget(run.slot)
             raise
         ended = time.perf_counter()
-        if prefilled == began:  # aborted in prefill
-            prefilled = ended
-            stats.prefill_ms = (ended - began) * 1e3
+        prefilled = run.prefilled or ended  # aborted in prefill
+        stats.prefill_ms = (prefilled - run.began) * 1e3
         stats.decode_ms = (ended - prefilled) * 1e3
-        # The first token comes out of the prefill.
-        self.speeds.observe_decode(stats.generated_tokens - 1, ended - prefilled)
+        if not run.knew_answer:
+            # The first token comes out of the prefill.
+            self.speeds.observe_decode(stats.generated_tokens - 1, ended - prefilled)
         return stats
 
     def _stop_tokens(self, markers: list[str]) -> frozenset[int]:
@@ -108,32 +111,19 @@ class Decoder:
             )
         return min(request.max_tokens, room)
 
-    def _prefill(self, slot: Slot, prompt: Tokens, stats: GenerationStats, outputs: int) -> None:
-        step = self.micro_batch_tokens
-        for start in range(len(slot.tokens), len(prompt), step):
-            batch = prompt[start : start + step]
-            self._evaluate(slot, batch, outputs if start + step >= len(prompt) else 0)
-            stats.evaluated_tokens += len(batch)
-
-    def _decode(
-        self,
-        slot: Slot,
-        request: Generate,
-        prompt: Tokens,
-        limit: int,
-        stats: GenerationStats,
-        emit: Emit,
-    ) -> str:
-        """Generate up to ``limit`` tokens, of which the last is not evaluated; returns why it stopped."""
+    def _decode(self, run: _Run, emit: Emit, on_prefilled: OnPrefilled) -> str:
+        """Generate up to ``run.limit`` tokens, of which the last is not evaluated; returns why it stopped."""
+        request, stats = run.request, run.stats
         stop_tokens = self._stop_tokens(request.stop_markers)
         answer = Answer(self.vocabulary, self.chooser, stop_tokens, request)
         caret = sum(stats.part_tokens[: request.caret_part + 1])
-        drafts = self.drafter.begin(prompt, caret or len(prompt), limit, stop_tokens)
-        draft = drafts.propose(0)
+        drafts = self.drafter.begin(run.prompt, caret or len(run.prompt), run.limit, stop_tokens)
+        text = run.prompt
         try:
             while True:
-                evaluated = len(slot.tokens) - len(draft)
-                for row, logits in enumerate(self.context.logits()):
+                rows, draft = self._logits_behind(text, run, drafts)
+                self._note_prefilled(run, on_prefilled)
+                for row, logits in enumerate(rows):
                     if self.abort.is_set:
                         raise Aborted
                     token = answer.choose(logits)
@@ -145,18 +135,53 @@ class Decoder:
                         emit(shown)
                     if answer.joint_probability < request.min_joint_probability:
                         return "probability"
-                    if stats.generated_tokens == limit:
+                    if stats.generated_tokens == run.limit:
                         return "length"
+                    text = np.append(text, np.int32(token))
                     if row == len(draft) or token != draft[row]:
                         break
-                    evaluated += 1
                     stats.accepted_tokens += 1
-                self.slots.cut(slot, evaluated)
-                draft = drafts.propose(limit - stats.generated_tokens - 1)
-                stats.drafted_tokens += len(draft)
-                self._evaluate(slot, np.array([token, *draft], np.int32), 1 + len(draft))
+                if run.slot:
+                    self.slots.cut(run.slot, min(len(run.slot.tokens), len(text) - 1))
         finally:
             self.drafter.remember(drafts)
+
+    def _logits_behind(self, text: Tokens, run: _Run, drafts: Drafts) -> tuple[Sequence[Logits], Tokens]:
+        """The logits behind ``text`` and behind each token of a draft that may follow, and the draft."""
+        known = self.recent.get(text)
+        if known is not None:
+            run.knew_answer = True
+            return [known], drafts.propose(0)
+        # Behind a prompt that has yet to be evaluated, nothing is guessed.
+        draft = drafts.propose(run.limit - run.stats.generated_tokens - 1 if run.slot else 0)
+        run.stats.drafted_tokens += len(draft)
+        self._evaluate_up_to(run, np.concatenate([text, draft]), outputs=1 + len(draft))
+        rows = self.context.logits()
+        if run.stats.generated_tokens < _REMEMBERED_TOKENS:
+            self.recent.put(text, rows[0])
+        return list(rows), draft
+
+    def _note_prefilled(self, run: _Run, on_prefilled: OnPrefilled) -> None:
+        """The first logits are there: tell, once, what is known of the prompt."""
+        if run.prefilled:
+            return
+        run.prefilled = time.perf_counter()
+        stats = run.stats
+        stats.prefill_ms = (run.prefilled - run.began) * 1e3
+        self.speeds.observe_prefill(stats.evaluated_tokens, run.prefilled - run.began)
+        on_prefilled(replace(stats))
+
+    def _evaluate_up_to(self, run: _Run, text: Tokens, outputs: int) -> None:
+        """Evaluate what the document's sequence lacks of ``text``; ``outputs`` of its last tokens' logits are
+        wanted."""
+        if run.slot is None:
+            run.slot = self.slots.prepare(run.request.document, text)
+            run.stats.reused_tokens = min(len(run.slot.tokens), len(run.prompt))
+        step = self.micro_batch_tokens
+        for start in range(len(run.slot.tokens), len(text), step):
+            batch = text[start : start + step]
+            self._evaluate(run.slot, batch, outputs if start + step >= len(text) else 0)
+            run.stats.evaluated_tokens += max(0, min(len(run.prompt) - start, len(batch)))
 
     def _evaluate(self, slot: Slot, tokens: Tokens, outputs: int) -> None:
         if self.abort.is_set:
@@ -171,3 +196,21 @@ class Decoder:
                 "hint: report this as a bug"
             )
         self.slots.extend(slot, tokens)
+
+
+@dataclass(slots=True)
+class _Run:
+    """One request's way. ``slot`` is the document's sequence, once something is to be evaluated, and
+    ``prefilled`` the time at which the first logits were there. ``knew_answer``: some of it was known."""
+
+    request: Generate
+    prompt: Tokens
+    limit: int
+    stats: GenerationStats
+    slot: Slot | None = None
+    began: float = field(default_factory=time.perf_counter)
+    prefilled: float = 0.0
+    knew_answer: bool = False
+
+    def __post_init__(self) -> None:
+        self.stats.reused_tokens = len(self.prompt)

@@ -14,6 +14,7 @@ from mellum_lsp.engine.interface import Engine, GenerateRequest, Generation, Gen
 from mellum_lsp.engine.llama import LlamaEngine
 from mellum_lsp.engine.loading import load
 from mellum_lsp.engine.messages import Generate
+from mellum_lsp.engine.recent_logits import RecentLogits
 from mellum_lsp.engine.settings import EngineSettings, Lifetime
 
 MakeEngine = Callable[..., LlamaEngine]
@@ -72,6 +73,12 @@ def decode(decoder: Decoder, parts: tuple[Part, ...], max_tokens: int = 8, **opt
     fields = {"stop_markers": [], "document": "", "priority": 1, "min_joint_probability": 0.0} | options
     message = Generate(id=1, parts=[list(part.segments) for part in parts], max_tokens=max_tokens, **fields)
     return Result(decoder.run(message, tokens.append), tokens)
+
+
+def decode_anew(decoder: Decoder, *arguments: Any, **options: Any) -> Result:
+    """The same, by a decoder that has forgotten what it said: for what its sequences hold."""
+    decoder.recent = RecentLogits()
+    return decode(decoder, *arguments, **options)
 
 
 def ask(engine: Engine, parts: tuple[Part, ...], max_tokens: int = 8, **options: Any) -> Generation:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from asking import Result, as_part, decode, fim, make_decoder, read
+from asking import Result, as_part, decode, decode_anew, fim, make_decoder, read
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny_gguf import write_tiny_gguf
@@ -76,7 +76,7 @@ class TestSpelling:
     def test_the_prompt_stays_evaluated_while_the_word_is_typed(self, decoder: Decoder) -> None:
         decode(decoder, fim("a = "), 4)
         for typed in ("X", "XY", "XYZ"):
-            assert decode(decoder, fim("a = "), 4, must_begin_with=typed).stats.evaluated_tokens == 1
+            assert decode_anew(decoder, fim("a = "), 4, must_begin_with=typed).stats.evaluated_tokens == 1
 
     def test_what_was_typed_against_the_model_costs_no_confidence(self, tmp_path: Path) -> None:
         """A model that is sure of ``return`` is held to ``Q``, the only thing the user can mean."""

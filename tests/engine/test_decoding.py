@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from asking import ONE_THREAD, Result, as_part, decode, fim, make_decoder, plain
+from asking import ONE_THREAD, Result, as_part, decode, decode_anew, fim, make_decoder, plain
 from tiny_gguf import write_tiny_gguf
 
 from mellum_lsp.domain import Part
@@ -49,7 +49,7 @@ class TestReuse:
 
     def test_the_same_prompt_again_evaluates_its_last_token(self, decoder: Decoder) -> None:
         decode(decoder, fim(LINE))
-        stats = decode(decoder, fim(LINE)).stats
+        stats = decode_anew(decoder, fim(LINE)).stats
         assert (stats.reused_tokens, stats.evaluated_tokens) == (stats.prompt_tokens - 1, 1)
 
     def test_a_warm_up_evaluates_the_prompt_and_generates_nothing(self, decoder: Decoder) -> None:
@@ -95,7 +95,7 @@ class TestSameAnswer:
         alone = {name: decode(make_decoder(tiny_model), fim(name * 40), 12) for name in "XYZ"}
         for round_ in range(3):
             for name in "XYZ":
-                result = decode(decoder, fim(name * 40), 12, document=name)
+                result = decode_anew(decoder, fim(name * 40), 12, document=name)
                 assert result.ids == alone[name].ids
                 assert result.stats.evaluated_tokens == (result.stats.prompt_tokens if round_ == 0 else 1)
 
@@ -105,7 +105,7 @@ class TestSameAnswer:
         second = decode(decoder, fim("SECOND", context=context), 12, document="second")
         assert second.stats.reused_tokens > 200
         assert second.ids == decode(make_decoder(tiny_model), fim("SECOND", context=context), 12).ids
-        again = decode(decoder, fim("first", context=context), document="first").stats
+        again = decode_anew(decoder, fim("first", context=context), document="first").stats
         assert again.evaluated_tokens == 1
 
     def test_a_full_cache_gives_way_and_answers_alike(self, tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_an_error_of_llama_cpp_leaves_a_decoder_that_works(
     with monkeypatch.context() as patch, pytest.raises(EngineError, match="-3"):
         patch.setattr(Context, "evaluate", fail)
         decode(decoder, fim(LINE + "X"))
-    result = decode(decoder, fim(LINE), 6)
+    result = decode_anew(decoder, fim(LINE), 6)
     assert (result.ids, result.stats.reused_tokens) == (expected, 0)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from asking import Result, decode, fim, make_decoder, plain
+from asking import Result, decode, decode_anew, fim, make_decoder, plain
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny_gguf import write_tiny_gguf
@@ -15,6 +15,7 @@ from mellum_lsp.engine.batch_costs import BatchCosts
 from mellum_lsp.engine.decoder import Decoder
 from mellum_lsp.engine.drafts import LONGEST_DRAFT, Drafter
 from mellum_lsp.engine.lookup import LONGEST_MATCH, EarlierAnswers, Lookup
+from mellum_lsp.engine.recent_logits import RecentLogits
 
 FREE = BatchCosts(dict.fromkeys(range(1, 17), 10.0))
 """A machine on which a batch costs what one token costs."""
@@ -189,7 +190,7 @@ class TestDecoding:
         expected = decode(echo, fim(""), 30)
         assert expected.stats.drafted_tokens == 0
         echo.drafter.costs = FREE
-        result = decode(echo, fim(""), 30, document="other")
+        result = decode_anew(echo, fim(""), 30, document="other")
         assert result.bytes == expected.bytes
         assert result.stats.accepted_tokens > 10
         for drafted, alone in zip(result.tokens, expected.tokens, strict=True):
@@ -250,6 +251,7 @@ def teach(decoder: Decoder, text: str) -> None:
     almost = [100 + place if place % 9 == 8 else token for place, token in enumerate(greedy)]
     decoder.slots.forget_all()
     decoder.drafter.forget()
+    decoder.recent = RecentLogits()
     prompt = decoder.vocabulary.tokenise(text)
     begun = decoder.drafter.begin(prompt, len(prompt), 40, frozenset())
     for token in almost:

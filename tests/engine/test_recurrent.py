@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asking import decode, make_decoder, plain
+from asking import decode, decode_anew, make_decoder, plain
 from tiny_mamba import write_tiny_mamba
 
 from mellum_lsp.engine.context import Evaluation
@@ -32,7 +32,7 @@ def test_text_that_is_appended_is_all_that_is_evaluated(recurrent: Decoder) -> N
 
 def test_anything_else_is_evaluated_anew_and_answered_alike(mamba: Path, recurrent: Decoder) -> None:
     decode(recurrent, plain(TEXT), 5)
-    again = decode(recurrent, plain(TEXT), 16)
+    again = decode_anew(recurrent, plain(TEXT), 16)
     assert again.stats.reused_tokens == 0
     assert again.tokens == decode(make_decoder(mamba), plain(TEXT), 16).tokens
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import llama_cpp
 import pytest
-from asking import ONE_THREAD, decode, fim, make_decoder
+from asking import ONE_THREAD, decode, decode_anew, fim, make_decoder
 from test_states import begin
 from tiny_mellum2 import WINDOW, write_tiny_mellum2
 
@@ -68,7 +68,7 @@ def test_a_state_is_parked_only_where_the_window_has_left_nothing(
     prompt = fim("X" * length)
     expected = decode(decoder, prompt, 16, document="a").ids
     decode(decoder, fim("Z" * 100), 2, document="b")
-    back = decode(decoder, prompt, 16, document="a")
+    back = decode_anew(decoder, prompt, 16, document="a")
     assert back.ids == expected
     assert (back.stats.evaluated_tokens == 1) == (length < WINDOW)
 
@@ -77,6 +77,6 @@ def test_rejected_drafts_leave_no_trace(mellum2: Path, fresh: list[int]) -> None
     decoder = make_decoder(mellum2)
     decoder.drafter.costs = BatchCosts(dict.fromkeys(range(1, 17), 10.0))
     for _ in range(3):
-        result = decode(decoder, fim(TEXT), 16)
+        result = decode_anew(decoder, fim(TEXT), 16)
         assert result.ids == fresh
     assert result.stats.drafted_tokens > 0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from asking import ONE_THREAD, ask, decode, fim, read
+from asking import ONE_THREAD, ask, decode, decode_anew, fim, read
 from tiny_gguf import write_tiny_gguf
 from tiny_mamba import write_tiny_mamba
 
@@ -51,7 +51,7 @@ class TestParking:
         decoder = begin(tiny_model, cache, replace(ONE_THREAD, sequences=2))
         for round_ in range(3):
             for name in "UVWXYZ":
-                result = decode(decoder, fim(name + TEXT), 12, document=name)
+                result = decode_anew(decoder, fim(name + TEXT), 12, document=name)
                 assert result.ids == alone[name].ids
                 assert (result.stats.evaluated_tokens == 1) == (round_ > 0)
 
