@@ -109,10 +109,12 @@ class Documents:
         return self._by_name.get(_name(caret))
 
     def note(self, caret: Caret) -> Document:
-        """The document of ``caret``, which becomes its latest."""
+        """The document of ``caret``, its latest from now on; a plan for elsewhere is evaluated no further."""
         name = _name(caret)
         document = self._by_name.setdefault(name, Document(name, caret))
         document.latest = caret
+        if document.evaluation and not fits(document.coming, caret):
+            document.evaluation.abort()
         self._by_name.move_to_end(name)
         while len(self._by_name) > _REMEMBERED_DOCUMENTS:
             self._by_name.popitem(last=False)[1].forget()

@@ -122,8 +122,8 @@ class Upkeep:
                 continue
             if await self._evaluate(document, coming, caret):
                 document.evaluated(coming)
-                return
-            await asyncio.sleep(_PAUSE_SECONDS)
+            else:
+                await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _evaluate(self, document: Document, planned: Planned, caret: Caret) -> bool:
         """Evaluate the plan's prompt; False where something more urgent interrupted it."""

@@ -12,7 +12,7 @@ from mellum_lsp.engine.scripted import Pause, Script, ScriptedEngine
 from mellum_lsp.retrieval.interface import NoContext
 
 from .golden import caret_in
-from .pipeline_lab import BODY, KnowsAChunk, Make, SlowContext, interactive, until
+from .pipeline_lab import BODY, KnowsAChunk, Make, SlowContext, interactive, text_before, until
 
 
 class RanksByPlace(NoContext):
@@ -132,6 +132,22 @@ class TestPlans:
         )
         assert [part.path for part in first] == ["below.py", "above.py"]
         assert second == first
+
+    async def test_who_jumps_while_a_plan_is_evaluated_has_the_one_for_the_new_place_warmed(
+        self, make: Make
+    ) -> None:
+        engine = ScriptedEngine("", prefill=Pause(30.0))
+        completer = make(engine)
+        text = "".join(f"line_{number} = {number}\n" for number in range(400))
+        here, there = (caret_in(text.replace(mark, f"{mark}$0", 1)) for mark in ("line_10 = ", "line_390 = "))
+        first = asyncio.create_task(completer.warm(here))
+        await until(lambda: engine.generations)
+        engine.prefill = None
+        await completer.warm(there)
+        await first
+        left, taken = engine.generations
+        assert left.stats.stop == "aborted"
+        assert "line_389" in text_before(taken.request)
 
     async def test_warm_loads_the_model_and_evaluates_in_the_background(self, make: Make) -> None:
         engine = ScriptedEngine("return a + b")
