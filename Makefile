@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 # Real editors on a busy machine miss a moment now and then: what failed there is tried once more.
 EDITORS := tests/editors -m 'not vscode'
 
-.PHONY: demo test test-training test-vscode vsix lint types bench bench-index bench-latency editors vocabularies clean
+.PHONY: demo test test-training test-vscode vsix lint types bench-index bench-latency editors vocabularies clean
 
 demo: $(STAMP)
 	@$(BIN)/mellum-lsp demo
@@ -54,9 +54,6 @@ editors:
 # Real models' vocabularies, which the token goldens of the dialects want (80 MB of a source package, kept).
 vocabularies: $(STAMP)
 	@$(BIN)/python tests/unit/prompt/vocabularies.py || echo "no vocabularies here: the dialects' token goldens will be skipped"
-
-bench: $(STAMP)
-	$(BIN)/python tests/benchmarks/complete.py
 
 # Time and memory of the index: synthetic chunks up to a million, real code up to a million lines.
 bench-index: $(STAMP)

@@ -153,6 +153,20 @@ def test_pure_code_has_no_input_output_clock_or_threads(place: str) -> None:
     assert impure == []
 
 
+def test_only_downloads_and_engines_of_a_team_speak_http() -> None:
+    """Nothing leaves the machine while it serves, but to an address that the user has named."""
+    libraries = {"aiohttp", "http", "httpx", "httpx2", "huggingface_hub", "requests", "urllib3"}
+    users = {
+        file.relative_to(PACKAGE).as_posix()
+        for file in PACKAGE.rglob("*.py")
+        if any(
+            name.split(".")[0] in libraries or name.startswith("urllib.request")
+            for name in modules_imported(file)
+        )
+    }
+    assert users == {"engine/remote/client.py", "models/hub.py"}
+
+
 def test_only_the_engine_touches_llama_cpp() -> None:
     """A crash of native code must cost an engine, never the editor's session (except where a user asks)."""
     users = {
