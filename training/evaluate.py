@@ -106,8 +106,8 @@ def raw_row(hole: EvaluationHole, answer: Answer) -> Row:
     truth = (hole.middle + hole.closers).rstrip()
     said = answer.text.rstrip()
     cut = "\n".join(said.split("\n")[: truth.count("\n") + 1])
-    after_cut = score(cut, truth, True)
-    return asdict(score(said, truth, answer.stopped)) | {
+    after_cut = score(cut, truth, ended=True)
+    return asdict(score(said, truth, ended=answer.stopped)) | {
         "exact_cut": after_cut.exact,
         "similarity_cut": after_cut.similarity,
         "length_ratio": len(said) / max(len(truth), 1),

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import random
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -146,10 +146,7 @@ class _Chooser:
         self._paths = [path for path in code_files(project.files) if within is None or path in within]
         self._weights = [len(project.files[path]) ** 0.5 for path in self._paths]
         self._defined = _defined_by_file(project.files)
-        self._files_defining: dict[str, int] = defaultdict(int)
-        for names in self._defined.values():
-            for name in names:
-                self._files_defining[name] += 1
+        self._files_defining = Counter(name for names in self._defined.values() for name in names)
         self._outline = lru_cache(maxsize=None)(self._read)
 
     def draw(self, kind: Kind, rng: random.Random) -> Hole | None:
@@ -184,9 +181,7 @@ class _Chooser:
         text = source.text
         names = [w.text for w in source.words if span.start <= w.start < span.end]
         own = self._defined.get(path, frozenset())
-        foreign = [
-            n for n in dict.fromkeys(names) if 0 < self._files_defining[n] <= _FEW_FILES and n not in own
-        ]
+        foreign = [n for n in dict.fromkeys(names) if self._is_of_few_files(n) and n not in own]
         if not foreign:
             return ()
         before = text[start_of_last_lines(text, span.start, WINDOW_LINES[0]) : span.start]
@@ -196,7 +191,7 @@ class _Chooser:
         return tuple(n for n in foreign if n not in seen and (n in imported or _TWO_WORDS.search(n)))
 
     def _is_of_few_files(self, name: str) -> bool:
-        return 0 < self._files_defining.get(name, 0) <= _FEW_FILES
+        return 0 < self._files_defining[name] <= _FEW_FILES
 
 
 def _defined_by_file(files: Mapping[str, str]) -> dict[str, frozenset[str]]:

@@ -65,7 +65,7 @@ class Project:
         try:
             yield
         finally:
-            index.mark_open(caret.path, str(self.root), False)
+            index.mark_closed(caret.path, str(self.root))
             index.add(caret.path, self.files[caret.path], str(self.root))
 
 

@@ -54,7 +54,7 @@ class Shown:
     probability: float
 
 
-def score(said: str, truth: str, ended: bool) -> Score:
+def score(said: str, truth: str, *, ended: bool) -> Score:
     """Scores ``said`` against ``truth``."""
     said, truth = said.rstrip(), truth.rstrip()
     return Score(
@@ -69,7 +69,7 @@ def score(said: str, truth: str, ended: bool) -> Score:
 
 def score_verdict(place: Place, verdict: Verdict, stop: str) -> Score:
     """Scores what the pipeline made of a generation that ended by ``stop``."""
-    return score(verdict.text, truth_of(place, verdict), stop != "length")
+    return score(verdict.text, truth_of(place, verdict), ended=stop != "length")
 
 
 def shown(place: Place, verdict: Verdict) -> Shown | None:

@@ -136,7 +136,7 @@ class LiveIndex:
             if place is None:
                 return
             self._open.pop(place, None)
-            self._index.mark_open(place[1], place[0], False)
+            self._index.mark_closed(place[1], place[0])
             if self._folders.is_loose(place[0]) and not any(root == place[0] for root, _ in self._open):
                 self._close_folder(place[0])
             else:

@@ -150,13 +150,14 @@ class ProjectIndex:
         """Forgets all files of a workspace folder."""
         self.remove_below([""], root)
 
-    def mark_open(self, path: str, root: str = "", is_open: bool = True) -> None:
+    def mark_open(self, path: str, root: str = "") -> None:
         """Says that a file is open in the editor: what the user has before his eyes counts a little more."""
-        if is_open:
-            self._view.opened.add((root, path))
-        else:
-            self._view.opened.discard((root, path))
-            _note(self._view.closed, (root, path))
+        self._view.opened.add((root, path))
+
+    def mark_closed(self, path: str, root: str = "") -> None:
+        """Says that a file is open no more; it counts as one seen lately."""
+        self._view.opened.discard((root, path))
+        _note(self._view.closed, (root, path))
 
     def query(self, caret: Caret, limit: int = 24, settings: RankSettings | None = None) -> list[ScoredChunk]:
         """The most relevant chunks, best first; see `mellum_lsp.retrieval.ranking`."""
@@ -301,16 +302,14 @@ class ProjectIndex:
             places[key] = len(files)
             file_of_chunk[first : first + old.entry.chunks] = len(files)
             files.append(Placed(old.root, old.entry, first))
-        self._view = View(
-            view.tokens.renumbered(numbers, count),
-            view.lines.renumbered(numbers, count),
-            view.names.renumbered(numbers, count),
-            files,
-            file_of_chunk,
-            places,
-            view.trees,
-            view.opened,
-            view.closed,
+        self._view = replace(
+            view,
+            tokens=view.tokens.renumbered(numbers, count),
+            lines=view.lines.renumbered(numbers, count),
+            names=view.names.renumbered(numbers, count),
+            files=files,
+            file_of_chunk=file_of_chunk,
+            places=places,
         )
         self._chunks, self._dead_chunks = count, 0
 

@@ -44,14 +44,14 @@ class IgnoreRules:
             for path in [path for path in known if path == folder or path.startswith(f"{folder}/")]:
                 del known[path]
 
-    def ignores(self, path: str, is_folder: bool) -> bool:
+    def ignores(self, path: str, *, is_folder: bool = False) -> bool:
         """Whether a path (relative to the root, with ``/``) is ignored, itself or by a folder above it."""
         folder, _, name = path.rpartition("/")
         if self._ignores_folder(folder):
             return True
-        return self.ignores_entry(folder, name, is_folder)
+        return self.ignores_entry(folder, name, is_folder=is_folder)
 
-    def ignores_entry(self, folder: str, name: str, is_folder: bool) -> bool:
+    def ignores_entry(self, folder: str, name: str, *, is_folder: bool) -> bool:
         """The same for an entry of a folder that is known not to be ignored, as while walking."""
         if is_folder and name in _ALWAYS:
             return True
@@ -74,7 +74,7 @@ class IgnoreRules:
     def _ignores_folder(self, folder: str) -> bool:
         known = self._folders.get(folder)
         if known is None:
-            known = self._folders[folder] = self.ignores(folder, True)
+            known = self._folders[folder] = self.ignores(folder, is_folder=True)
         return known
 
     def _rules_in(self, folder: str) -> _Rules:
@@ -93,7 +93,7 @@ def is_excluded(file: Path | None, root: str, path: str, exclude: Iterable[str] 
     """
     if file and (is_secret_path(file.as_posix()) or is_secret_path(os.path.realpath(file))):
         return True
-    return bool(root) and IgnoreRules(Path(root), exclude).ignores(path, is_folder=False)
+    return bool(root) and IgnoreRules(Path(root), exclude).ignores(path)
 
 
 def is_rule_file(path: str) -> bool:

@@ -79,7 +79,7 @@ class Walker:
         """Whether a walk comes to a folder and looks into it."""
         if not folder:
             return True
-        return not (self._loose or self._rules.ignores(folder, True) or self._through_link(folder))
+        return not (self._loose or self._rules.ignores(folder, is_folder=True) or self._through_link(folder))
 
     def find(self, path: str) -> FoundFile | None:
         """The file at a path, where there is one that `walk` would yield."""
@@ -91,13 +91,13 @@ class Walker:
             return None
         if status.st_size > self._settings.max_file_bytes or skip_by_name(path, self._settings):
             return None
-        if self._rules.ignores(path, False):
+        if self._rules.ignores(path):
             return None
         return FoundFile(path, status.st_size, status.st_mtime_ns)
 
     def allows(self, path: str) -> bool:
         """Whether a document at this path may be indexed, be it on disk or not."""
-        return skip_by_name(path, self._settings) is None and not self._rules.ignores(path, False)
+        return skip_by_name(path, self._settings) is None and not self._rules.ignores(path)
 
     def _entries(self, folder: str) -> list[os.DirEntry[str]]:
         try:
@@ -121,7 +121,7 @@ class Walker:
                 self.skipped["link"] += 1
                 return None
             is_folder = entry.is_dir(follow_symlinks=False)
-            if self._rules.ignores_entry(folder, entry.name, is_folder):
+            if self._rules.ignores_entry(folder, entry.name, is_folder=is_folder):
                 self.skipped["ignored"] += 1
                 return None
             if is_folder:

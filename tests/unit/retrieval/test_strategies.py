@@ -98,7 +98,7 @@ def test_open_files_count_a_little_more() -> None:
     assert paths(index, "convert(amount")[0] == "app/a.py"
     index.mark_open("app/b.py")
     assert paths(index, "convert(amount")[0] == "app/b.py"
-    index.mark_open("app/b.py", is_open=False)
+    index.mark_closed("app/b.py")
     assert paths(index, "convert(amount")[0] == "app/a.py"
 
 
@@ -111,7 +111,7 @@ class TestRecent:
         index.add("app/closed.py", "def convert(amount):\n    return amount  # delta epsilon zeta\n")
         index.add("app/neither.py", "def convert(amount):\n    return amount  # eta theta iota\n")
         index.mark_open("app/open.py")
-        index.mark_open("app/closed.py", is_open=False)
+        index.mark_closed("app/closed.py")
         assert sorted(paths(index, "convert(amount")) == ["app/closed.py", "app/open.py"]
 
     def test_never_the_carets_own_file(self) -> None:
@@ -133,7 +133,7 @@ class TestRecent:
         )
         if was_open:
             index.mark_open("app/near.py")
-            index.mark_open("app/near.py", is_open=False)
+            index.mark_closed("app/near.py")
         found = paths(index, "amount, rate, fee = 1, 2, 3\nnumber_1 = number_2 = number_3 = 9")
         assert ("app/near.py" in found) == was_open
 
@@ -152,7 +152,7 @@ class TestRecent:
         index = only("recent")
         for number in range(40):
             index.add(f"app/{number}.py", f"value_{number} = convert(amount_{number})\n")
-            index.mark_open(f"app/{number}.py", is_open=False)
+            index.mark_closed(f"app/{number}.py")
         assert sorted(paths(index, "convert")) == sorted(f"app/{number}.py" for number in range(24, 40))
 
 

@@ -77,7 +77,7 @@ def test_agrees_with_git_check_ignore(
     told = git(root, "check-ignore", "--no-index", "--stdin", text="\n".join(made) + "\n").splitlines()
     ignored = {line.strip('"').replace("\\\\", "\\") for line in told}
     rules = IgnoreRules(root)
-    assert {path for path in made if rules.ignores(path, False)} == ignored
+    assert {path for path in made if rules.ignores(path)} == ignored
     shutil.rmtree(root)
 
 
@@ -86,23 +86,23 @@ def test_the_nearest_rule_file_wins(tmp_path: Path) -> None:
     (tmp_path / ".gitignore").write_text("*.py\n")
     (tmp_path / "sub" / ".gitignore").write_text("!kept.py\n")
     rules = IgnoreRules(tmp_path)
-    assert not rules.ignores("sub/kept.py", False)
-    assert rules.ignores("sub/other.py", False)
+    assert not rules.ignores("sub/kept.py")
+    assert rules.ignores("sub/other.py")
 
 
 def test_an_ignore_file_wins_over_a_gitignore_beside_it(tmp_path: Path) -> None:
     (tmp_path / ".gitignore").write_text("data.py\n")
     (tmp_path / ".ignore").write_text("!data.py\nsecond.py\n")
     rules = IgnoreRules(tmp_path)
-    assert not rules.ignores("data.py", False)
-    assert rules.ignores("second.py", False)
+    assert not rules.ignores("data.py")
+    assert rules.ignores("second.py")
 
 
 def test_our_own_setting_wins_over_everything(tmp_path: Path) -> None:
     (tmp_path / ".gitignore").write_text("!vendor/\n")
     rules = IgnoreRules(tmp_path, ["vendor/"])
-    assert rules.ignores("vendor/x.py", False)
-    assert not rules.ignores("own/x.py", False)
+    assert rules.ignores("vendor/x.py")
+    assert not rules.ignores("own/x.py")
 
 
 def test_rules_above_the_folder_count_within_the_repository(tmp_path: Path) -> None:
@@ -110,8 +110,8 @@ def test_rules_above_the_folder_count_within_the_repository(tmp_path: Path) -> N
     (tmp_path / "package").mkdir()
     (tmp_path / ".gitignore").write_text("package/out/\n/only_top.py\n")
     rules = IgnoreRules(tmp_path / "package")
-    assert rules.ignores("out/x.py", False)
-    assert not rules.ignores("only_top.py", False)
+    assert rules.ignores("out/x.py")
+    assert not rules.ignores("only_top.py")
 
 
 @needs_git
@@ -122,11 +122,11 @@ def test_the_users_global_excludes_count(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "config" / "git").mkdir(parents=True)
     (tmp_path / "config" / "git" / "ignore").write_text("scratch.py\n")
     (tmp_path / "project").mkdir()
-    assert IgnoreRules(tmp_path / "project").ignores("scratch.py", False)
+    assert IgnoreRules(tmp_path / "project").ignores("scratch.py")
 
 
 def test_folders_of_tools_are_never_entered(tmp_path: Path) -> None:
     rules = IgnoreRules(tmp_path)
-    assert rules.ignores("web/node_modules/left-pad/index.js", False)
-    assert rules.ignores(".git/config", False)
-    assert not rules.ignores("node_modules.py", False)
+    assert rules.ignores("web/node_modules/left-pad/index.js")
+    assert rules.ignores(".git/config")
+    assert not rules.ignores("node_modules.py")
