@@ -22,6 +22,8 @@ class Link:
         self._writer = writer
         self._log = log
         self._pid = 0
+        self.heard = 0
+        """How many messages have come."""
 
     @property
     def pid(self) -> int:
@@ -58,6 +60,7 @@ class Link:
         try:
             prefix = await self._reader.readexactly(messages.LENGTH.size)
             body = await self._reader.readexactly(messages.body_length(prefix))
+            self.heard += 1
             return messages.decode_from_engine(body)
         except (asyncio.IncompleteReadError, ConnectionError):
             return None

@@ -36,6 +36,7 @@ from mellum_lsp.engine.pending import Pending
 from mellum_lsp.engine.process import start_own
 from mellum_lsp.engine.restarts import Restarts
 from mellum_lsp.engine.settings import EngineSettings, Lifetime
+from mellum_lsp.engine.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +84,7 @@ class LlamaEngine:
         self._model_error: tuple[object, ModelError, float] | None = None
         self._ids = itertools.count(1)
         self._pending = Pending()
+        self._watchdog = Watchdog()
         self._counts = CountCache()
         self._listeners: list[OnProgress] = []
 
@@ -170,11 +172,14 @@ class LlamaEngine:
         self._refuse_known_failures()
         try:
             link = await self._connect()
+            self._watchdog.watch(link, lambda: True)
             try:
                 info = await self._wait_until_ready(link)
             except BaseException:
                 await link.end()
                 raise
+            finally:
+                self._watchdog.stop()
         except EngineCrashed as error:
             self._restarts.crashed(time.monotonic())
             raise EngineCrashed(
@@ -192,6 +197,7 @@ class LlamaEngine:
         """Speak to another engine from now on, or to none."""
         changed, self._link = link is not self._link, link
         if changed:
+            self._watchdog.stop()
             self._on_process()
 
     def _loaded(self, task: asyncio.Task[ModelInfo]) -> None:
@@ -244,6 +250,8 @@ class LlamaEngine:
                         pause = _MEMORY_PAUSE_SECONDS if isinstance(failure, ModelTooLarge) else math.inf
                         self._model_error = self._identity(), failure, time.monotonic() + pause
                     raise failure
+                case messages.Counted() | messages.Failed():
+                    pass  # a sign of life
                 case None:
                     raise EngineCrashed(await link.explain_end())
                 case other:
@@ -268,6 +276,7 @@ class LlamaEngine:
             self._send(self._link, message)
 
     def _send(self, link: Link, message: messages.Generate | messages.Count) -> None:
+        self._watchdog.watch(link, lambda: link is self._link and bool(self._pending))
         try:
             link.send(message)
         except RequestInvalid as error:

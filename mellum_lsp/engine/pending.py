@@ -25,6 +25,9 @@ class Pending:
         self._generations: dict[int, _Asked] = {}
         self._counts: dict[int, asyncio.Future[list[int]]] = {}
 
+    def __bool__(self) -> bool:
+        return bool(self._generations or self._counts)
+
     def add_generation(self, message: messages.Generate, generation: LlamaGeneration) -> None:
         self._generations[message.id] = _Asked(message, generation)
 

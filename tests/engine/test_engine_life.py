@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import cast
 
 import pytest
 from asking import LONG, LONG_PROMPT, ONE_THREAD, MakeEngine, ask, plain, read
@@ -23,7 +24,9 @@ from mellum_lsp.engine.interface import (
     ModelMissing,
     ModelUnsupported,
 )
+from mellum_lsp.engine.link import Link
 from mellum_lsp.engine.llama import LlamaEngine
+from mellum_lsp.engine.watchdog import Watchdog
 
 BUSY_SERVER = """
 import asyncio, sys
@@ -121,6 +124,57 @@ class TestCrash:
             program.chmod(0o700)
             with pytest.raises(EngineError, match="restart the editor"):
                 await read(ask(engine, plain("X")))
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="there is no SIGSTOP here")
+class TestHanging:
+    """A stopped process neither answers nor ends, as one that is stuck in native code."""
+
+    @pytest.fixture(autouse=True)
+    def impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("mellum_lsp.engine.watchdog.SILENCE_SECONDS", 0.2)
+
+    async def test_it_is_ended_and_what_it_had_not_begun_is_served_by_the_next(
+        self, engine: LlamaEngine
+    ) -> None:
+        await engine.start()
+        hung = engine.pid
+        assert hung
+        os.kill(hung, signal.SIGSTOP)
+        async with asyncio.timeout(20):
+            assert (await read(ask(engine, plain("X"), 2))).stats.stop == "length"
+        assert engine.pid not in (None, hung)
+        assert wait_until(lambda: not is_alive(hung))
+
+    @pytest.mark.parametrize("answers", [True, False])
+    async def test_a_sign_of_life_is_enough(self, answers: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+        """An engine's readers give it while a long prompt is evaluated and nothing else is said."""
+        monkeypatch.setattr("mellum_lsp.engine.watchdog.SILENCE_SECONDS", 0.001)
+        link = SilentLink(answers)
+        watchdog = Watchdog()
+        watchdog.watch(cast("Link", link), lambda: link.asked < 5 and not link.ended)
+        async with asyncio.timeout(5):
+            while link.asked < 5 and not link.ended:
+                await asyncio.sleep(0.001)
+        assert link.ended is not answers
+
+
+class SilentLink:
+    """A link to an engine that says nothing of itself."""
+
+    pid = 0
+
+    def __init__(self, answers: bool) -> None:
+        self._answers = answers
+        self.heard = self.asked = 0
+        self.ended = False
+
+    def send(self, message: messages.Count) -> None:
+        self.asked += 1
+        self.heard += self._answers
+
+    async def end(self) -> None:
+        self.ended = True
 
 
 class TestModelErrors:
