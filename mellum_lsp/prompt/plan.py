@@ -32,6 +32,7 @@ __all__ = [
 ANCHOR_LINES = 8
 """A caret that moved this many lines from where the plan was made gets a new one."""
 
+_INSERTED = ")]}\"'`;,\r\n\t "
 _EMPTY = Window(prefix="", suffix="", closers="", start_line=0)
 _RETOKENISED = 16
 """How many tokens more than its bytes a typed text may cost, where it changes tokens before it."""
@@ -58,8 +59,20 @@ class Plan:
     count: Count = field(repr=False, compare=False)
 
     def window(self, caret: Caret) -> Window:
-        """The window around ``caret``, by this plan's geometry."""
-        return cut(caret.text, caret.offset, self.geometry)
+        """The window around ``caret``, by this plan's geometry.
+
+        As closers right behind the caret do, those stay out of the suffix that were put onto lines below it
+        since the plan was made: an editor does that at a line break between brackets.
+        """
+        window = cut(caret.text, caret.offset, self.geometry)
+        first = _window_where_made(self.made_at, self.geometry)
+        below = len(self.made_at.text) - self.made_at.offset - len(first.closers)
+        begin = len(caret.text) - below  # of what stood there already
+        inserted = caret.text[caret.offset : begin] if caret.offset < begin else ""
+        if len(inserted) <= len(window.closers) or inserted.strip(_INSERTED):
+            return window
+        is_as_it_was = caret.text.startswith(first.suffix, begin)
+        return replace(window, suffix=first.suffix, closers=inserted) if is_as_it_was else window
 
     def render(self, caret: Caret) -> Prompt:
         """The prompt for ``caret``; within the budget as long as the plan `still_fits` it."""
@@ -183,6 +196,11 @@ def in_order(paths: Iterable[str], chunks: Sequence[ScoredChunk]) -> tuple[Conte
     """The files of ``chunks`` in the order of ``paths``."""
     files = {file.path: file for file in context_files(chunks)}
     return tuple(files[path] for path in paths if path in files)
+
+
+@lru_cache(maxsize=8)
+def _window_where_made(caret: Caret, geometry: Geometry) -> Window:
+    return cut(caret.text, caret.offset, geometry)
 
 
 def _shown_path(path: str, tokens: int, count: Count) -> str:

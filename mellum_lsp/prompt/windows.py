@@ -46,7 +46,9 @@ _FLAG_LETTER = re.compile("[\U0001f1e6-\U0001f1ff]")
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Text around the caret: ``prefix`` + caret + ``closers`` + ``suffix``; ``start_line`` counts from 0."""
+    """Text around the caret: ``prefix`` + caret + ``closers`` + ``suffix``; ``start_line`` counts from 0.
+
+    The closers may reach over white space and line breaks."""
 
     prefix: str
     suffix: str

@@ -23,12 +23,15 @@ def caret_in(marked: str, path: str = "src/shapes.py", language: str = "python")
 def typed(caret: Caret, characters: str) -> Caret:
     """The caret after the user typed ``characters`` in an editor like VS Code.
 
-    It closes brackets and quotes in front of blanks and closers, and lets only such closers be typed over.
+    It closes brackets and quotes in front of blanks and closers, and lets only such closers be typed over. A
+    line break in front of such a bracket takes that to a line of its own.
     """
     inserted = ""
     for character in characters:
         before, behind = caret.prefix, caret.suffix
-        if inserted.startswith(character):
+        if character == "\n" and inserted[:1] in (")", "]", "}"):
+            behind, inserted = "\n" + behind, ""
+        elif inserted.startswith(character):
             behind, inserted = behind[1:], inserted[1:]
         elif character in CLOSER_OF and behind[:1] in ("", *" \t\n;:.,=)]}>"):
             behind, inserted = CLOSER_OF[character] + behind, CLOSER_OF[character] + inserted

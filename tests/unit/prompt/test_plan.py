@@ -19,7 +19,7 @@ from .carets import COUNTS, Caret, caret_in, one_per_character, typed, words
 from .plans import budget, budgets, chunks, compressions, found, plan_for
 
 CODE = st.text(st.sampled_from("ab_ 1\n\n()[]{}\"'`.,=é😀"), max_size=300)
-KEYS = st.text(st.sampled_from("ab .,=()[]{}\"'`é😀"), max_size=12)
+KEYS = st.text(st.sampled_from("ab\n .,=()[]{}\"'`é😀"), max_size=12)
 DIALECTS = st.sampled_from([by_name(name) for name in NAMES])
 counts = st.sampled_from(COUNTS)
 
@@ -192,6 +192,33 @@ class TestTyping:
         assert prompt_text(plan.render(now)).endswith(
             "<fim_suffix>\nexit()\n<fim_prefix>import math\n\nprint(<fim_middle>"
         )
+
+    def test_a_line_break_between_fresh_brackets_changes_nothing_but_the_end(self) -> None:
+        """Nor does what is typed between them, nor going on behind them."""
+        plan, caret = plan_for("def area(shape):\n    print¦\n\n\nexit()\n")
+        first = plan.render(caret)
+        for written, below in (
+            ("(", ")"),
+            ("(\n        ", "\n    )"),
+            ("(\n        [\n            1,", "\n        ]\n    )"),
+            ("(\n        [\n            1,\n        ]", "\n    )"),
+            ("(\n        [\n            1,\n        ]\n    )", ""),
+        ):
+            text = caret.prefix + written + below + caret.suffix
+            now = replace(caret, text=text, offset=caret.offset + len(written))
+            assert in_front_of_the_prefix(plan.render(now)) == in_front_of_the_prefix(first)
+            assert prefix_of(plan.render(now)) == prefix_of(first) + written
+            assert plan.window(now).closers == below
+
+    def test_what_else_came_below_the_caret_is_shown(self) -> None:
+        plan, caret = plan_for("def area(shape):\n    print¦\n\n\nexit()\n")
+        for text, suffix in (
+            ("def area(shape):\n    print¦\n    return 1\n\n\nexit()\n", "\n    return 1\n"),
+            ("def area(shape):\n    print¦\n    )\n\n\nquit()\n", "\n    )\n"),
+        ):
+            assert plan.window(caret_in(text)).suffix.startswith(suffix)
+        there, caret = plan_for("print(\n    ¦\n)\nexit()\n")
+        assert there.window(caret).suffix == "\n)\nexit()\n"
 
     def test_a_new_line_only_lengthens_the_prefix_too(self) -> None:
         plan, caret = plan_for("def f():¦\n\nf()\n")
