@@ -45,6 +45,15 @@ async def test_the_same_text_is_offered_once(make: Make) -> None:
     assert [item.text for item in outcome.items] == ["return a + b", "print(a, b)"]
 
 
+async def test_the_best_is_offered_whatever_it_is_but_no_second_one_that_would_break_the_code(
+    make: Make,
+) -> None:
+    said = {0: "return )", 1: "'", 2: "if a b:"}
+    engine = ScriptedEngine(lambda request: said[request.first_token_rank])
+    outcome = await make(engine).complete(ASKED)
+    assert [item.text for item in outcome.items] == ["return"]
+
+
 async def test_slow_candidates_are_left_out_and_their_work_ends(make: Make) -> None:
     engine = ScriptedEngine(
         lambda request: [Pause(30.0), "late"] if request.first_token_rank == 2 else says(request)
