@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Struct
@@ -295,9 +295,20 @@ def _read(kind: type[Any], value: Any, path: str, problems: list[str]) -> Any:
             except msgspec.ValidationError as error:
                 said = str(error).partition(" - at ")[0]
                 said = said[:1].lower() + said[1:]
+                if said.startswith("invalid enum value") and (allowed := list(_choices(field.type))):
+                    said += f" (it knows {', '.join(map(json.dumps, allowed))})"
                 default = json.dumps(msgspec.to_builtins(field.default))
                 problems.append(f"{path}{name}: {said}; its default {default} is used")
     return kind(**given)
+
+
+def _choices(kind: Any) -> Iterator[Any]:
+    """The literals that a type allows, wherever in it they are."""
+    if get_origin(kind) is Literal:
+        yield from get_args(kind)
+    elif get_origin(kind) is not None:
+        for inner in get_args(kind):
+            yield from _choices(inner)
 
 
 def _suggestion(name: Any, known: list[str]) -> str:

@@ -80,6 +80,16 @@ def test_all_settings_reach_their_room() -> None:
         ({"languages": "python"}, 'languages: expected `array`, got `str`; its default ["*"] is used'),
         ({"exclude": [1]}, "exclude: expected `str`, got `int`; its default [] is used"),
         ({"engine": {"threads": -1}}, "engine.threads: expected `int` >= 1; its default null is used"),
+        (
+            {"engine": {"mode": "mine"}},
+            """engine.mode: invalid enum value 'mine' (it knows "shared", "own"); """
+            'its default "shared" is used',
+        ),
+        (
+            {"suppressIn": ["tests"]},
+            """suppressIn: invalid enum value 'tests' (it knows "comment", "string"); """
+            "its default [] is used",
+        ),
         ({"engine": {"thread": 1}}, "there is no setting engine.thread; did you mean threads?"),
         ({"engine": 5}, "engine must be an object; the defaults are used"),
         ({"zzz": 1}, "there is no setting zzz"),
