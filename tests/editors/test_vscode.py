@@ -39,7 +39,7 @@ def test_a_ghost_is_shown_tab_accepts_it_and_undo_takes_it_back(
     # VS Code 1.139 leaves the caret one place short for each astral character of an accepted ghost.
     window.press("End", "Enter")
     window.type("for name in names:")
-    window.press("Enter")
+    window.new_line()
     window.wait_for_ghost("if name:\n        print(name)")
     window.press("Tab")
     before = "x = 1\r\nt = '👩‍👧é'; u = t + '🙂'\r\nfor name in names:\r\n    "
@@ -57,7 +57,7 @@ def test_words_and_lines_are_taken_one_by_one_and_the_server_knows(
     text = "if name:\n        print(name)\n        count += 1"
     window = open_window("a.py", [{"after": "for name in names:\n    ", "text": text}])
     window.type("for name in names:")
-    window.press("Enter")
+    window.new_line()
     window.wait_for_ghost(text)
 
     window.press("Control+ArrowRight")
@@ -86,7 +86,7 @@ def test_a_dismissed_suggestion_is_not_offered_again(
     (project / "a.py").write_bytes(b"")
     window = open_window("a.py", [RETURN])
     window.type("def add(a, b):")
-    window.press("Enter")
+    window.new_line()
     window.wait_for_ghost("return a + b")
     window.press("Escape")
     window.wait_for_no_ghost()
@@ -94,6 +94,18 @@ def test_a_dismissed_suggestion_is_not_offered_again(
     window.type("r")
     window.press("Backspace")
     window.wait_for_status("silent: dismissed before")
+
+
+def test_who_asks_for_a_suggestion_gets_one_where_nothing_comes_by_itself(
+    open_window: OpenWindow, project: Path
+) -> None:
+    (project / "a.py").write_bytes(b"")
+    comment = {"after": "# a comment ", "text": "of mine"}
+    window = open_window("a.py", [comment], settings={"mellum.suppressIn": ["comment"]})
+    window.type("# a comment ")
+    window.wait_for_status("silent: in a comment")
+    window.press("Alt+Backslash")
+    window.wait_for_ghost("of mine")
 
 
 def test_what_is_typed_along_a_ghost_keeps_it_also_on_a_long_line(
@@ -124,7 +136,7 @@ def test_two_windows_on_one_project_share_an_engine(
     for window in windows:
         window.press("Control+End")
         window.type("def perimeter(width, height):")
-        window.press("Enter")
+        window.new_line()
         window.type("return ")
         window.page.locator(".ghost-text-decoration").first.wait_for()
     assert len(processes("mellum_lsp.engine.child", str(server.parents[1]))) == 1
@@ -135,7 +147,7 @@ def test_a_killed_server_comes_back(open_window: OpenWindow, project: Path, tmp_
     file.write_bytes(b"")
     window = open_window("a.py", [RETURN])
     window.type("def add(a, b):")
-    window.press("Enter")
+    window.new_line()
     window.wait_for_ghost("return a + b")
 
     script = str(tmp_path / "script.json")
@@ -160,11 +172,11 @@ def test_all_folders_of_a_workspace_are_served(
     both = write_workspace(tmp_path / "both.code-workspace", project, other)
     window = open_window("first.py", [RETURN, LOOP], opened=both)
     window.type("def add(a, b):")
-    window.press("Enter")
+    window.new_line()
     window.wait_for_ghost("return a + b")
     window.open("second.py")
     window.type("for name in names:")
-    window.press("Enter")
+    window.new_line()
     window.wait_for_ghost("if name:\n        print(name)")
 
 

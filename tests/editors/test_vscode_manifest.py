@@ -75,11 +75,21 @@ def test_what_the_manifest_names_is_there(manifest: dict[str, Any]) -> None:
         name = command.removeprefix("mellum.")
         assert f'command("{name}"' in sources or f'registerCommand("{command}"' in sources, command
     for binding in contributes["keybindings"]:
-        assert binding["command"] in commands
+        assert binding["command"] in {*commands, "editor.action.inlineSuggest.trigger"}, "or VS Code's own"
     steps = [step for walkthrough in contributes["walkthroughs"] for step in walkthrough["steps"]]
     for step in steps:
         for path in (step["media"].get("image"), step["media"].get("markdown")):
             assert path is None or (EXTENSION / path).is_file(), path
+        events = [event.removeprefix("onCommand:") for event in step.get("completionEvents", [])]
+        ticked = {event for event in events if event.startswith("mellum.walkthrough.")}
+        assert set(events) - ticked <= commands
+        assert ticked <= {f"mellum.walkthrough.{step['id']}"}
+        assert all(f'reach("{step["id"]}")' in sources for _ in ticked), "the extension tells of it"
+        events = [event.removeprefix("onCommand:") for event in step.get("completionEvents", [])]
+        ticked = {event for event in events if event.startswith("mellum.walkthrough.")}
+        assert set(events) - ticked <= commands
+        assert ticked <= {f"mellum.walkthrough.{step['id']}"}
+        assert all(f'reach("{step["id"]}")' in sources for _ in ticked), "the extension tells of it"
         for linked in re.findall(r"\(command:(mellum\.\w+)\)", step["description"]):
             assert linked in commands, linked
     assert (EXTENSION / manifest["icon"]).is_file()

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from vscode import CodeServer, Window
 from vscode_fixtures import OpenWindow
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator
 
 pytestmark = [pytest.mark.editor, pytest.mark.slow, pytest.mark.vscode]
 
@@ -23,7 +27,7 @@ class Price:
 
 def type_function(window: Window) -> None:
     window.type("def add(a, b):")
-    window.press("Enter")
+    window.new_line()
 
 
 def test_a_silence_says_why_and_a_pause_where(
@@ -131,6 +135,27 @@ def test_a_diagnosis_holds_what_a_report_needs(open_window: OpenWindow, project:
     assert json.loads(lines["settings"])["engine"] == {"idleSeconds": 0}
     assert '"healthy": true' in copied
     assert secret not in copied
+
+
+def test_the_walkthrough_ticks_what_is_done(open_window: OpenWindow, project: Path) -> None:
+    (project / "a.py").write_bytes(b"")
+    window = open_window("a.py", [RETURN])  # ready before VS Code reads the walkthrough
+
+    def step(name: str, state: str) -> Locator:
+        ours = window.page.locator(f"[data-step-id='mellum-lsp.mellum-lsp#start#{name}']")
+        return ours.locator(f".codicon-getting-started-step-{state}")
+
+    window.command("Welcome: Open Walkthrough")
+    window.choose("Get Started with Mellum")
+    step("server", "checked").wait_for()
+    for name in ("first", "parts", "why", "model", "privacy"):
+        step(name, "unchecked").wait_for()
+    window.page.locator(".tab", has_text="a.py").click()
+    window.wait_until_editable()
+    type_function(window)
+    window.wait_for_ghost("return a + b")
+    window.page.locator(".tab", has_text="Welcome").click()
+    step("first", "checked").wait_for()
 
 
 def test_a_workspace_that_is_not_trusted_runs_nothing_of_its_own(

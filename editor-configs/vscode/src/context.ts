@@ -4,7 +4,7 @@ import { commands } from "vscode";
 
 const told = new Map<string, boolean>();
 
-export function setContext(name: "mellum.offers" | "mellum.ready", value: boolean): void {
+export function setContext(name: "mellum.offers", value: boolean): void {
   if (told.get(name) !== value) {
     told.set(name, value);
     void commands.executeCommand("setContext", name, value);

@@ -13,6 +13,7 @@ import { choosePause, Pauses } from "./pauses";
 import { installServer } from "./server/offer";
 import { Server } from "./server/server";
 import { StatusItem } from "./status/item";
+import { followWalkthrough } from "./walkthrough";
 
 let server: Server | undefined;
 
@@ -32,6 +33,7 @@ export function activate(context: ExtensionContext): void {
     new StatusItem(running, pauses),
     new ExplanationView(running),
     followCaret(running, pauses),
+    followWalkthrough(),
     command("menu", () => showMenu(running, pauses)),
     command("pause", () => choosePause(pauses)),
     command("resume", () => pauses.resume(window.activeTextEditor?.document)),

@@ -13,6 +13,7 @@ import {
 import { setContext } from "./context";
 import { Ghost, READ_MS } from "./ghost";
 import { Server } from "./server/server";
+import { reach } from "./walkthrough";
 
 /** What was gone sooner was not seen by anybody. */
 const SEEN_MS = 150;
@@ -51,6 +52,9 @@ export class Feedback implements Disposable {
       this.timer = setTimeout(() => this.seen(), SEEN_MS);
     }
     setContext("mellum.offers", ghost !== undefined);
+    if (ghost) {
+      reach("first");
+    }
   }
 
   /** Before the server hears that an item was accepted. */

@@ -2,8 +2,8 @@
 
 import { Disposable, EventEmitter, ExtensionContext, LogOutputChannel } from "vscode";
 import { LanguageClient, LanguageClientOptions, State } from "vscode-languageclient/node";
-import { setContext } from "../context";
 import { Status } from "../status/text";
+import { reach } from "../walkthrough";
 import { offer, ownEnvironment } from "./offer";
 import { findServer } from "./places";
 
@@ -53,7 +53,9 @@ export class Server implements Disposable {
 
   hear(status: Partial<Status>): void {
     this.status = { ...this.status, ...status };
-    setContext("mellum.ready", this.status.state === "ready");
+    if (this.status.state === "ready") {
+      reach("server");
+    }
     this.changed.fire();
   }
 
