@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from fake_backend import Lab
-from lsp_client import LspClient, at
+from lsp_client import LspClient, at, eventually
 
 from mellum_lsp.completion.outcome import Item
 from mellum_lsp.conformance.checks.items import EXPLANATION
@@ -77,8 +77,8 @@ class TestInlineCompletion:
         lab.completer.gate.clear()
         caret = client.open(URI, "$0")
         _, reply = client.begin("textDocument/inlineCompletion", at(URI, caret))
+        await eventually(lambda: lab.completer.carets)
         client.edit(URI, caret, caret, "x = ")
-        await asyncio.sleep(0.01)
         lab.completer.gate.set()
         assert await reply == {"items": []}
 
@@ -88,8 +88,8 @@ class TestInlineCompletion:
         lab.completer.gate.clear()
         caret = client.open(URI, "$0")
         _, reply = client.begin("textDocument/inlineCompletion", at(URI, caret))
+        await eventually(lambda: lab.completer.carets)
         client.edit(URI, caret, caret, "ret")
-        await asyncio.sleep(0.01)
         lab.completer.gate.set()
         assert (await reply)["items"]
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from fake_backend import Lab
-from lsp_client import LspClient
+from lsp_client import LspClient, eventually
 
 from mellum_lsp.completion.outcome import Item
 from mellum_lsp.domain import Marker
@@ -49,7 +49,7 @@ async def test_what_was_written_instead_of_a_refused_suggestion(fresh: LspClient
     item = await suggest(fresh, ON)
     await tell(fresh, "dismissed", item)
     await write(fresh, "total = max(0, subtotal)\nprint(total)\n")
-    await until(lambda: bool(lab.preferences))
+    await eventually(lambda: lab.preferences)
     (kept,) = lab.preferences
     assert (kept.became, kept.shown, kept.written) == ("dismissed", "sum(prices)", "max(0, subtotal)")
     assert kept.prompt[0].segments == (Marker("<fim_prefix>"), "total = ")
@@ -61,7 +61,7 @@ async def test_what_an_accepted_suggestion_was_edited_to(fresh: LspClient, lab: 
     await write(fresh, "total = sum(prices)\nprint(total)\n")
     await tell(fresh, "accepted", item)
     await write(fresh, "total = sum(prices) + tax\nprint(total)\n", 3)
-    await until(lambda: bool(lab.preferences))
+    await eventually(lambda: lab.preferences)
     (kept,) = lab.preferences
     assert (kept.became, kept.written) == ("accepted", "sum(prices) + tax")
 
@@ -83,9 +83,3 @@ async def test_a_secret_is_never_kept(fresh: LspClient, lab: Lab) -> None:
     await write(fresh, 'password = "hunter2horse"\nprint(1)\n')
     await asyncio.sleep(0.05)
     assert lab.preferences == []
-
-
-async def until(happened: object) -> None:
-    async with asyncio.timeout(5):
-        while not happened():  # type: ignore[operator]
-            await asyncio.sleep(0.005)

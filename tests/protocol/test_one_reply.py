@@ -10,7 +10,7 @@ import logging
 
 import pytest
 from fake_backend import Lab
-from lsp_client import LspClient, ServerError, at
+from lsp_client import LspClient, ServerError, at, eventually
 
 URI = "file:///project/a.py"
 INLINE, COMPLETION = "textDocument/inlineCompletion", "textDocument/completion"
@@ -25,6 +25,7 @@ class TestSuperseding:
         lab.completer.gate.clear()
         caret = client.open(URI, "$0")
         _, older = client.begin(method, at(URI, caret))
+        await eventually(lambda: lab.completer.carets)
         _, newer = client.begin(method, at(URI, caret))
         assert await older == EMPTY[method]
         assert not newer.done()
@@ -46,10 +47,9 @@ class TestSuperseding:
 
         lab.completer.complete = counted
         caret = client.open(URI, "$0")
-        client.begin(INLINE, at(URI, caret))
-        await asyncio.sleep(0.01)
-        client.begin(INLINE, at(URI, caret))
-        await asyncio.sleep(0.01)
+        for number in (1, 2):
+            client.begin(INLINE, at(URI, caret))
+            await eventually(lambda number=number: len(waiting) == number)
         assert waiting == [0, 1]
         lab.completer.gate.set()
 
@@ -64,7 +64,7 @@ class TestSuperseding:
             client.begin("mellum/explain", at(URI, caret))[1],
             client.begin("mellum/explain", at(URI, caret))[1],
         ]
-        await asyncio.sleep(0.01)
+        await eventually(lambda: len(lab.completer.carets) == len(replies))
         lab.completer.gate.set()
         answers = await asyncio.gather(*replies)
         assert all(answer.get("items") or answer.get("text") for answer in answers)
@@ -76,13 +76,12 @@ class TestCancelling:
     ) -> None:
         lab.completer.gate.clear()
         request_id, reply = client.begin(INLINE, at(URI, client.open(URI, "$0")))
-        await asyncio.sleep(0.01)
+        await eventually(lambda: lab.completer.carets)
         client.cancel(request_id)
         with pytest.raises(ServerError) as error:
             await reply
         assert error.value.code == -32800
-        await asyncio.sleep(0.01)
-        assert lab.completer.withdrawn == 1
+        await eventually(lambda: lab.completer.withdrawn == 1)
 
     async def test_cancelling_in_the_same_breath_works_too(self, client: LspClient, lab: Lab) -> None:
         request_id, reply = client.begin(INLINE, at(URI, client.open(URI, "$0")))

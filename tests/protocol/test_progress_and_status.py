@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from fake_backend import FakeIndexStatus, Lab
-from lsp_client import LspClient, ServerError
+from lsp_client import LspClient, ServerError, eventually
 
 from mellum_lsp.engine.interface import EngineCrashed, ModelMissing
 from mellum_lsp.engine.scripted import Pause, ScriptedEngine
@@ -36,17 +36,17 @@ class TestProgress:
     async def test_indexing_is_shown_each_time_anew(self, fresh: LspClient, lab: Lab) -> None:
         await fresh.initialize(capabilities=CAN_SHOW_PROGRESS)
         await fresh.until_ready()
-        for _ in range(2):
+
+        def tokens(kind: str) -> set[str]:
+            told = fresh.received("$/progress")
+            return {value["token"] for value in told if value["value"]["kind"] == kind}
+
+        for number in (1, 2):
             lab.index.on_status(FakeIndexStatus(1, 2, "indexing"))
-            await asyncio.sleep(0.03)
+            await eventually(lambda number=number: len(tokens("begin")) == number)
             lab.index.on_status(FakeIndexStatus(5, 9, "ready"))
-            await asyncio.sleep(0.03)
-        begun = [
-            value["token"]
-            for value in fresh.received("$/progress")
-            if value["value"].get("title") == "Indexing"
-        ]
-        assert len(set(begun)) == 2
+            await eventually(lambda number=number: len(tokens("end")) == number)
+        assert tokens("begin") == tokens("end")
 
     async def test_work_that_is_done_before_it_can_be_shown_is_not_shown(self, fresh: LspClient) -> None:
         await fresh.initialize(capabilities=CAN_SHOW_PROGRESS)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from fake_backend import Lab
-from lsp_client import LspClient, ServerError, at
+from lsp_client import LspClient, ServerError, at, eventually
 
 from mellum_lsp.completion.pipeline import Completer
 from mellum_lsp.completion.settings import CompletionSettings
@@ -22,14 +22,13 @@ async def thinking(lab: Lab) -> asyncio.Event:
     """The engine says its answer once this is set."""
     event = asyncio.Event()
     lab.engine = ScriptedEngine(["answer", Pause(event), "(total)\n"])
-    lab.completer = Completer(lab.engine, ProjectIndex(), CompletionSettings(gate=0))
+    lab.completer = Completer(lab.engine, ProjectIndex(), CompletionSettings(gate=0, prefetch=False))
     return event
 
 
 async def until_it_decodes(lab: Lab) -> None:
-    async with asyncio.timeout(5):
-        while not (lab.engine.generations and lab.engine.generations[-1].stats.generated_tokens):
-            await asyncio.sleep(0.001)
+    generations = lab.engine.generations
+    await eventually(lambda: generations and generations[-1].stats.generated_tokens)
 
 
 def decoded(lab: Lab) -> int:
@@ -70,9 +69,7 @@ async def test_cancelling_stops_the_engine(thinking: asyncio.Event, lab: Lab, cl
     client.cancel(request_id)
     with pytest.raises(ServerError):
         await reply
-    async with asyncio.timeout(5):
-        while not lab.engine.generations[0].aborted:
-            await asyncio.sleep(0.001)
+    await eventually(lambda: lab.engine.generations[0].aborted)
 
 
 async def test_cancelling_one_of_two_leaves_the_other_its_answer(
@@ -95,6 +92,4 @@ async def test_shutdown_stops_the_engine(thinking: asyncio.Event, lab: Lab, clie
     await until_it_decodes(lab)
     await client.request("shutdown")
     assert await reply == {"items": []}
-    async with asyncio.timeout(5):
-        while not lab.engine.generations[0].aborted:
-            await asyncio.sleep(0.001)
+    await eventually(lambda: lab.engine.generations[0].aborted)

@@ -26,11 +26,13 @@ class TestRestingCaret:
         assert await warmed(lab, 1) == [("a.py", 4)]
 
     async def test_only_the_newest_place_counts(self, client: LspClient, lab: Lab) -> None:
+        begun: list[int] = []
         stopped: list[int] = []
 
         async def warm(caret: Any) -> None:
+            begun.append(caret.offset)
             try:
-                await asyncio.sleep(10)
+                await asyncio.Event().wait()
             except asyncio.CancelledError:
                 stopped.append(caret.offset)
                 raise
@@ -39,8 +41,8 @@ class TestRestingCaret:
         client.open(URI, "abc")
         for character in range(3):
             client.notify("mellum/didMoveCaret", at(URI, {"line": 0, "character": character}))
-            await asyncio.sleep(0.01)
-        assert stopped == [0, 1]
+            await eventually(lambda character=character: character in begun)
+        assert (begun, stopped) == ([0, 1, 2], [0, 1])
 
 
 class TestOpenedDocuments:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fake_backend import Lab
-from lsp_client import LspClient, at
+from lsp_client import LspClient, at, eventually
 
 URI = "file:///project/a.py"
 CAN_CONFIGURE = {"workspace": {"configuration": True}}
@@ -57,8 +57,8 @@ class TestFolders:
         client.notify(
             "workspace/didChangeWorkspaceFolders", {"event": {"added": [], "removed": [folder("/new")]}}
         )
-        await asyncio.sleep(0.01)
-        assert lab.index.told[-2:] == [("add", Path("/new")), ("remove", Path("/new"))]
+        expected = [("add", Path("/new")), ("remove", Path("/new"))]
+        await eventually(lambda: lab.index.told[-2:] == expected)
 
 
 class TestDocuments:
@@ -71,26 +71,21 @@ class TestDocuments:
         assert (seen.path, seen.language, seen.text, seen.offset) == ("Untitled-1", "rust", "x = ", 4)
 
     async def test_the_index_hears_of_files_but_not_at_every_keystroke(
-        self, client: LspClient, lab: Lab
+        self, client: LspClient, lab: Lab, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr("mellum_lsp.lsp.index_feed.SETTLE_SECONDS", 0.05)
         caret = client.open(URI, "$0")
         client.open("untitled:Untitled-1", "")
         for character in "abc":
             client.edit(URI, caret, caret, character)
         path = Path("/project/a.py")
-        await asyncio.sleep(0.05)
-        assert lab.index.told == [("start", None), ("document", (path, ""))]
-        await asyncio.sleep(0.35)
+        await eventually(lambda: len(lab.index.told) == 3)
+        assert lab.index.told == [("start", None), ("document", (path, "")), ("document", (path, "cba"))]
         client.notify("textDocument/didSave", {"textDocument": {"uri": URI}})
         client.notify("textDocument/didClose", {"textDocument": {"uri": URI}})
         client.notify("workspace/didChangeWatchedFiles", {"changes": [{"uri": URI, "type": 2}]})
-        await asyncio.sleep(0.01)
-        assert lab.index.told[2:] == [
-            ("document", (path, "cba")),
-            ("files", [path]),
-            ("closed", path),
-            ("files", [path]),
-        ]
+        await eventually(lambda: len(lab.index.told) == 6)
+        assert lab.index.told[3:] == [("files", [path]), ("closed", path), ("files", [path])]
 
     async def test_what_was_typed_last_does_not_come_back_after_closing(
         self, client: LspClient, lab: Lab, monkeypatch: pytest.MonkeyPatch
