@@ -64,19 +64,15 @@ def complete(
 
 
 async def _complete(caret: Caret, root: Path, model: str | None, lora: str | None, *, quiet: bool) -> Outcome:
-    from mellum_lsp.lsp.backend import build
+    from mellum_lsp.lsp.backend import Listeners, build
     from mellum_lsp.lsp.settings import EngineOptions, Settings
 
     backend = build(
         # The editors' engine, where they run one; a command of its own leaves none behind.
         Settings(lora=lora, engine=EngineOptions(idle_seconds=0)),
+        Listeners(notice=errors.print),  # trouble with the engine becomes the outcome's reason
         model=model,
         folders=[root],
-        on_index_status=lambda status: None,
-        on_engine_error=lambda error: None,  # becomes the outcome's reason
-        on_notice=errors.print,
-        on_process=lambda: None,
-        on_generated=lambda request, stats: None,
         index=None,
     )
     backend.index.start()

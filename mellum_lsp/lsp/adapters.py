@@ -36,6 +36,6 @@ async def follow_adapters(session: Session) -> None:
     """Serve with another adapter as soon as another one is the workspace's. Never returns."""
     while True:
         await asyncio.sleep(LOOK_SECONDS)
-        backend = await session.backend()
+        backend = await session.serving.backend()
         if await asyncio.to_thread(backend.find_adapter) != backend.adapter:
             await session.configuration.serve_anew()

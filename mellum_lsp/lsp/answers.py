@@ -55,7 +55,7 @@ class Answers:
         ghost = _ghost(caret, place, *kept[0])
         feedback.offered(caret.document, caret.language, outcome, ghost)
         if ghost and self._session.preferences.enabled:
-            prompt = (await self._session.backend()).completer.prompt_at(wanted)
+            prompt = (await self._session.serving.backend()).completer.prompt_at(wanted)
             self._session.preferences.offered(caret.document, caret.language, outcome.model, prompt, ghost)
         feedback.changed(caret.document, document.text)  # what was typed while the answer was made
         return kept
@@ -83,7 +83,7 @@ class Answers:
             async with asyncio.timeout(ANSWER_SECONDS):
                 if await self._excludes(caret):
                     return Explanation(reason=str(reasons.EXCLUDED_FILE), model=model)
-                return await (await self._session.backend()).completer.explain(caret)
+                return await (await self._session.serving.backend()).completer.explain(caret)
         except EngineError as error:
             return Explanation(reason=str(reasons.engine_failed(str(error))), model=model)
         except Exception as error:
@@ -93,14 +93,14 @@ class Answers:
     async def warm(self, caret: Caret) -> None:
         """Evaluate the caret's prompt before somebody asks."""
         if not await self._excludes(caret):
-            await (await self._session.backend()).completer.warm(caret)
+            await (await self._session.serving.backend()).completer.warm(caret)
 
     async def _complete(self, caret: Caret, settle_seconds: float) -> Outcome:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 if await self._excludes(caret):
                     return Outcome((), str(reasons.EXCLUDED_FILE))
-                return await (await self._session.backend()).completer.complete(caret, settle_seconds)
+                return await (await self._session.serving.backend()).completer.complete(caret, settle_seconds)
         except EngineError as error:
             return Outcome((), str(reasons.engine_failed(str(error))))
         except Exception as error:

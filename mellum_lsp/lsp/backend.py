@@ -71,27 +71,38 @@ class Backend:
             await asyncio.to_thread(self.index.close)  # it waits for its process
 
 
+def _nobody(*_: object) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Who hears of what happens behind a session; on the event loop, but ``index_status`` in any thread."""
+
+    index_status: Callable[[Any], None] = _nobody
+    engine_error: Callable[[EngineError], None] = _nobody
+    """Every trouble."""
+    notice: Callable[[str], None] = _nobody
+    """What the user should know besides: that code goes to another machine, that it does no longer."""
+    process: Callable[[], None] = _nobody
+    """The engine's process is another one, or there is none."""
+    generated: OnEnded = _nobody
+    """A generation of the completer's has ended."""
+
+
 class Build(Protocol):
     """Makes a backend; ``index`` is one that runs already and is kept.
 
-    ``model`` was chosen on the command line and outweighs the settings. ``on_index_status`` is called in any
-    thread, ``on_engine_error`` on the event loop, at every trouble, ``on_notice`` with what the user should
-    know besides: that code goes to another machine, that it does no longer. ``on_process`` hears, there too,
-    when the engine's process is another one or none any more, ``on_generated`` of every generation of the
-    completer's when it has ended.
+    ``model`` was chosen on the command line and outweighs the settings.
     """
 
     def __call__(
         self,
         settings: Settings,
+        listeners: Listeners,
         *,
         model: str | None,
         folders: Sequence[Path],
-        on_index_status: Callable[[Any], None],
-        on_engine_error: Callable[[EngineError], None],
-        on_notice: Callable[[str], None],
-        on_process: Callable[[], None],
-        on_generated: OnEnded,
         index: Index | None,
     ) -> Backend: ...
 
@@ -108,14 +119,10 @@ def import_all() -> None:
 
 def build(
     settings: Settings,
+    listeners: Listeners,
     *,
     model: str | None,
     folders: Sequence[Path],
-    on_index_status: Callable[[Any], None],
-    on_engine_error: Callable[[EngineError], None],
-    on_notice: Callable[[str], None],
-    on_process: Callable[[], None],
-    on_generated: OnEnded,
     index: Index | None,
 ) -> Backend:
     """The real thing. Where there is no model to serve, the engine is one that fails with the reason."""
@@ -123,13 +130,13 @@ def build(
     from mellum_lsp.lsp.gate import thresholds_of
     from mellum_lsp.retrieval.live import LiveIndex
 
-    chosen = choose_engine(settings, model or settings.model, folders, on_notice, on_process)
+    chosen = choose_engine(settings, model or settings.model, folders, listeners.notice, listeners.process)
     if index is None:
-        index = LiveIndex(folders, settings.indexing(), on_index_status)
+        index = LiveIndex(folders, settings.indexing(), listeners.index_status)
     index.update_settings(settings.indexing())
     thresholds = thresholds_of(chosen.model)
-    engine = WatchedEngine(chosen.engine, on_generated)
-    completer = Completer(engine, index, settings.completion(thresholds), on_engine_error)
+    engine = WatchedEngine(chosen.engine, listeners.generated)
+    completer = Completer(engine, index, settings.completion(thresholds), listeners.engine_error)
     return Backend(
         chosen.engine, index, completer, chosen.model, chosen.mode, chosen.adapter, chosen.find_adapter
     )

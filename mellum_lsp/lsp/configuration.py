@@ -67,13 +67,13 @@ class Configuration:
         async with self._applying:
             before, self.settings = self.settings, settings
             if settings != before:
-                await self._session.apply(settings, before)
+                await self._session.serving.apply(settings, before)
 
     async def serve_anew(self) -> None:
         """Serve with the same settings, though something else has changed that decides what serves."""
         async with self._applying:
             if self.settings is not None:
-                await self._session.apply(self.settings, None)
+                await self._session.serving.apply(self.settings, None)
 
     async def _ask(self) -> Any:
         item = types.ConfigurationItem(section=SECTION)

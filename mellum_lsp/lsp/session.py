@@ -7,9 +7,8 @@ event loop's thread alone; what comes from other threads is handed over with `ca
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,14 +18,12 @@ from psutil import Process
 
 from mellum_lsp.completion import reasons
 from mellum_lsp.completion.rhythm import Rhythm
-from mellum_lsp.completion.thresholds import Thresholds
 from mellum_lsp.domain import Caret, Trigger
-from mellum_lsp.engine.interface import EngineError
 from mellum_lsp.feedback.preferences import Preference
 from mellum_lsp.lsp import editor_process, uris
 from mellum_lsp.lsp.adapters import follow_adapters
 from mellum_lsp.lsp.answers import Answers
-from mellum_lsp.lsp.backend import Backend, Build, import_all
+from mellum_lsp.lsp.backend import Build
 from mellum_lsp.lsp.background import Background
 from mellum_lsp.lsp.client import Client
 from mellum_lsp.lsp.configuration import Configuration
@@ -34,13 +31,12 @@ from mellum_lsp.lsp.documents import Document, Documents, Place
 from mellum_lsp.lsp.exclusions import Exclusions
 from mellum_lsp.lsp.feedback import Feedback, Record
 from mellum_lsp.lsp.folders import Folders
-from mellum_lsp.lsp.gate import ReadEvents, thresholds_of
+from mellum_lsp.lsp.gate import ReadEvents
 from mellum_lsp.lsp.index_feed import IndexFeed
-from mellum_lsp.lsp.logs import failure
 from mellum_lsp.lsp.notebooks import Notebooks
 from mellum_lsp.lsp.preferences import Preferences
 from mellum_lsp.lsp.progress import Progress
-from mellum_lsp.lsp.settings import Settings
+from mellum_lsp.lsp.serving import Serving
 from mellum_lsp.lsp.status import State, Status, StatusReporter
 from mellum_lsp.lsp.tracing import Tracing
 from mellum_lsp.lsp.warming import Warming
@@ -72,7 +68,6 @@ class Session:
         self.exclusions = Exclusions(self.executor, self.background)
         self.index_feed = IndexFeed()
         self.feedback = Feedback(record)
-        self.feedback.on_dismissed = self._dismissed
         self.feedback.text_of = self._text_of
         self.feedback.later = self._later
         self.preferences = Preferences(prefer, self._text_of, self._later)
@@ -86,15 +81,9 @@ class Session:
         self._said: set[tuple[str, str]] = set()
         self.status = Status()
         self._reporter = StatusReporter(self.status_document, self._tell_status)
-        self._build = build
-        self._model = model
-        self._read_events = read_events
-        self._thresholds: Thresholds | None = None
-        """The gate's, for the model that is served."""
-        self._backend: Backend | None = None
-        self._built = asyncio.Event()
+        self.serving = Serving(self, build, model, read_events)
+        self.feedback.on_dismissed = self.serving.dismissed
         self._loop = asyncio.get_running_loop()
-        self._index_progress: Progress | None = None
 
     # ---- beginning and end
 
@@ -120,99 +109,8 @@ class Session:
         self.index_feed.close()
         self.feedback.finish()
         await self.background.close()
-        if self._backend is not None:
-            await _quietly("closing", self._backend.close())
+        await self.serving.close()
         self.executor.shutdown(wait=False, cancel_futures=True)
-
-    # ---- what stands behind the session
-
-    async def apply(self, settings: Settings, before: Settings | None) -> None:
-        """Serve with ``settings`` from now on; ``before`` are those served with until now."""
-        self.exclusions.configure(settings.exclude)
-        self.feedback.enabled = settings.feedback
-        self.preferences.enabled = settings.collect_preferences
-        if before is not None and self._backend is not None and _same_backend(settings, before):
-            self._backend.completer.update_settings(settings.completion(self._thresholds))
-            self._backend.index.update_settings(settings.indexing())
-            return
-        await self.in_thread(import_all)
-        old, self._backend = self._backend, None
-        self._built.clear()
-        self._backend = backend = self._build(
-            settings,
-            model=self._model,
-            folders=list(self.folders),
-            on_index_status=self._hear_index,
-            on_engine_error=self._hear_engine_error,
-            on_notice=self._hear_notice,
-            on_process=self._reporter.changed,
-            on_generated=self.tracing.generated,
-            index=old.index if old is not None else None,
-        )
-        if old is None:
-            self.index_feed.connect(backend.index, self._indexable())
-            backend.index.start()
-        self._built.set()
-        self.status.model = backend.model
-        self._index_changed(backend.index.status())
-        self._thresholds = thresholds_of(backend.model)
-        self.background.replace("gate", self._calibrate(backend), "calibrating the gate")
-        self.background.replace("load", self._load(backend), "loading the model")
-        if old is not None:
-            await _quietly("closing", old.close(keep_index=True))
-
-    async def _calibrate(self, backend: Backend) -> None:
-        """Let the gate follow what became of this user's suggestions with the model."""
-        events = await asyncio.to_thread(self._read_events) if self.feedback.enabled else []
-        thresholds = thresholds_of(backend.model, events)
-        settings = self.configuration.settings
-        if thresholds != self._thresholds and backend is self._backend and settings is not None:
-            self._thresholds = thresholds
-            backend.completer.update_settings(settings.completion(thresholds))
-
-    async def _load(self, backend: Backend) -> None:
-        self.set_state("loading", f"loading {backend.model}".strip())
-        progress = self.progress(f"Loading {backend.model or 'the model'}")
-        progress.report(0.0)
-        try:
-            info = await backend.engine.start(progress.report)
-        except EngineError as error:
-            self._hear_engine_error(error)
-        else:
-            self.status.model = backend.model or info.name
-            self.set_state("ready", "")
-        finally:
-            progress.end()
-
-    def _hear_engine_error(self, error: EngineError) -> None:
-        """Every trouble is shown once; the next answer ends it."""
-        if self.status.message != str(error):
-            self.set_state("failed", str(error))
-            self.tell(types.MessageType.Error, str(error))
-
-    def _hear_notice(self, message: str) -> None:
-        """The engine's whereabouts have changed: the user should know, and the status tells it."""
-        self.tell(types.MessageType.Info, message)
-        self._reporter.changed()
-
-    def _hear_index(self, status: Any) -> None:
-        """Called in the index's thread."""
-        with contextlib.suppress(RuntimeError):  # the loop has ended
-            self._loop.call_soon_threadsafe(self._index_changed, status)
-
-    def _index_changed(self, status: Any) -> None:
-        if status.state == "indexing" and self._index_progress is None:
-            self._index_progress = self.progress("Indexing")
-        if self._index_progress is not None:
-            self._index_progress.report(None, f"{status.files} files")
-            if status.state != "indexing":
-                self._index_progress.end(f"{status.files} files")
-                self._index_progress = None
-        self._reporter.changed()
-
-    def _indexable(self) -> list[tuple[Path, Document]]:
-        paths = ((self.path_of(document.uri), document) for document in self.documents)
-        return [(path, document) for path, document in paths if path is not None]
 
     # ---- places and paths
 
@@ -269,16 +167,6 @@ class Session:
     def _later(self, seconds: float, call: Callable[[], None]) -> None:
         self._loop.call_later(seconds, call)
 
-    def _dismissed(self, item_id: str) -> None:
-        if self._backend is not None:
-            self._backend.completer.dismissed(item_id)
-
-    async def backend(self) -> Backend:
-        """What stands behind the session, as soon as the settings are known."""
-        while self._backend is None:
-            await self._built.wait()
-        return self._backend
-
     def served(self) -> None:
         """An answer came: whatever failed before works again."""
         if self.status.state == "failed":
@@ -303,6 +191,10 @@ class Session:
         self.status.state, self.status.message = state, message
         self._reporter.changed()
 
+    def status_changed(self) -> None:
+        """What the status tells may be another: the engine's process, the index."""
+        self._reporter.changed()
+
     def _say(self, message: str) -> None:
         """What became of the last request; while the model loads or has failed, that matters more."""
         if self.status.state == "ready":
@@ -319,7 +211,7 @@ class Session:
 
     def status_document(self) -> dict[str, Any]:
         """The object of `mellum/status`."""
-        backend = self._backend
+        backend = self.serving.now
         index = backend.index.status() if backend else None
         adapter = {"lora": str(backend.adapter)} if backend and backend.adapter else {}
         return {
@@ -347,19 +239,3 @@ class Session:
     async def in_thread(self, work: Callable[[], None]) -> None:
         """Run ``work``, which blocks, in a thread of the session's own."""
         await self._loop.run_in_executor(self.executor, work)
-
-
-def _same_backend(one: Settings, other: Settings) -> bool:
-    return (one.model, one.lora, one.engine, one.engine_settings()) == (
-        other.model,
-        other.lora,
-        other.engine,
-        other.engine_settings(),
-    )
-
-
-async def _quietly(what: str, work: Awaitable[Any]) -> None:
-    try:
-        await work
-    except Exception as error:
-        log.error("%s", failure(f"{what} failed", error))

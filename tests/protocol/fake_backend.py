@@ -16,7 +16,7 @@ from mellum_lsp.engine.scripted import ScriptedEngine
 from mellum_lsp.engine.watched import OnEnded
 from mellum_lsp.feedback.events import Event
 from mellum_lsp.feedback.preferences import Preference
-from mellum_lsp.lsp.backend import Backend
+from mellum_lsp.lsp.backend import Backend, Listeners
 from mellum_lsp.lsp.settings import Settings
 from mellum_lsp.workspace.settings import IndexSettings
 
@@ -133,21 +133,17 @@ class Lab:
     def build(
         self,
         settings: Settings,
+        listeners: Listeners,
         *,
         model: str | None,
         folders: Sequence[Path],
-        on_index_status: Callable[[Any], None],
-        on_engine_error: Callable[[EngineError], None],
-        on_notice: Callable[[str], None],
-        on_process: Callable[[], None],
-        on_generated: OnEnded,
         index: FakeIndex | None,
     ) -> Backend:
         self.builds.append((settings, model, list(folders)))
-        self.tell_engine_error = on_engine_error
-        self.tell_generated = on_generated
+        self.tell_engine_error = listeners.engine_error
+        self.tell_generated = listeners.generated
         if index is None:
-            self.index.on_status = on_index_status
+            self.index.on_status = listeners.index_status
         return Backend(
             self.engine, self.index, self.completer, "fake", lambda: "own", self.adapter, lambda: self.adapter
         )
