@@ -19,8 +19,8 @@ from mellum_lsp.engine.messages import Hello
 from mellum_lsp.engine.settings import EngineSettings
 
 SPIN_COUNT = "5000"
-"""How long llama.cpp's OpenMP threads spin at each of some 500 barriers a token before they sleep: a tenth of a
-millisecond, longer than one thread waits for the other's part of a matrix product.
+"""How long llama.cpp's OpenMP threads spin at each of some 500 barriers a token before they sleep: a tenth
+of a millisecond, longer than one thread waits for the other's part of a matrix product.
 
 A thread that sleeps leaves its core idle, and an idle core takes so long to come back that sleeping at every
 barrier (500 spins) made the first batch after a pause of 0.2 s take 47 ms instead of 13 (135M model, two
