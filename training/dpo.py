@@ -16,7 +16,7 @@ from training.pairs import read_pairs
 from training.recipe import Recipe, Run
 
 
-class _OfTokens(DPOTrainer):  # type: ignore[misc]
+class _OfTokens(DPOTrainer):
     """Takes ``prompt_ids``, ``chosen_ids`` and ``rejected_ids`` as they are."""
 
     def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:

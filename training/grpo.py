@@ -24,7 +24,7 @@ from training.tokens import Tokeniser
 Reward = Callable[..., list[float]]
 
 
-class _OfTokens(GRPOTrainer):  # type: ignore[misc]
+class _OfTokens(GRPOTrainer):
     """Takes prompts that are token ids already."""
 
     def _tokenize_prompts(self, prompts: list[list[int]]) -> tuple[list[list[int]], None, dict[str, Any]]:

@@ -63,7 +63,7 @@ async def test_an_engines_process_serves_it_and_says_so(
 def test_an_adapter_of_another_model_is_refused_with_the_reason(
     tiny_model: Path, tmp_path: Path, how: dict[str, object], problem: str
 ) -> None:
-    path = write_tiny_lora(tmp_path / "other.gguf", **how)  # type: ignore[arg-type]
+    path = write_tiny_lora(tmp_path / "other.gguf", **how)
     with pytest.raises(ModelUnsupported, match=problem) as raised:
         make_decoder(tiny_model, adapted(path))
     assert str(path) in str(raised.value)

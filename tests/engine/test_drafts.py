@@ -211,7 +211,7 @@ class TestDecoding:
             shapes.append([position, outputs, *batch.tolist()])
             return evaluate(sequence, batch, position, outputs=outputs)
 
-        decoder.context.evaluate = record  # type: ignore[method-assign]
+        decoder.context.evaluate = record
         result = decode(decoder, plain(text), 40, document="new")
         assert 0 < result.stats.accepted_tokens < result.stats.drafted_tokens
         assert replay(make_decoder(tiny_model), shapes, result) == [

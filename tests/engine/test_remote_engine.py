@@ -26,7 +26,7 @@ STOPS = ("<|endoftext|>",)
 
 
 def request(max_tokens: int = 16, **options: object) -> GenerateRequest:
-    return GenerateRequest(PROMPT, max_tokens, STOPS, **options)  # type: ignore[arg-type]
+    return GenerateRequest(PROMPT, max_tokens, STOPS, **options)
 
 
 @pytest.fixture

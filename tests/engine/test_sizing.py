@@ -134,7 +134,7 @@ class TestLoading:
             if asked[-1] > 2000:
                 raise ModelTooLarge("no memory")
             options |= {"context_tokens": context_tokens, "sequences": sequences}
-            make(self, *arguments, **options)  # type: ignore[arg-type]
+            make(self, *arguments, **options)
 
         monkeypatch.setattr(Context, "__init__", with_little_memory)
         decoder = make_decoder(tiny_model)
@@ -155,7 +155,7 @@ class TestGpu:
             tried.append(layers)
             if layers not in (0, 1):
                 raise ModelTooLarge(f"{header.path}: out of memory on the GPU")
-            return load_model(header, 0, *rest)  # type: ignore[arg-type]
+            return load_model(header, 0, *rest)
 
         monkeypatch.setattr(loading, "load_model", load)
         monkeypatch.setattr(loading, "can_offload", lambda: True)

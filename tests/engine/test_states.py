@@ -34,7 +34,7 @@ def cache(tmp_path: Path) -> Path:
 def begin(model: Path, cache: Path, settings: EngineSettings = ONE_THREAD) -> Decoder:
     """An engine's decoder; evaluating is said to be slow, so that states pay though the model is tiny."""
     decoder, _ = load(model, settings, AbortFlag(), lambda fraction: None, cache)
-    decoder.speeds.observe_prefill = lambda tokens, seconds: None  # type: ignore[method-assign]
+    decoder.speeds.observe_prefill = lambda tokens, seconds: None
     decoder.speeds.prefill = 100.0
     return decoder
 

@@ -99,4 +99,4 @@ def test_lone_surrogates_do_not_reach_native_code(decoder: Decoder) -> None:
 
 
 def spelled(vocabulary: Vocabulary, tokens: object) -> str:
-    return b"".join(vocabulary.piece(int(token)) for token in tokens).decode()  # type: ignore[attr-defined]
+    return b"".join(vocabulary.piece(int(token)) for token in tokens).decode()

@@ -74,7 +74,7 @@ def tune(tmp_path: Path, work: PretendedWork, monkeypatch: pytest.MonkeyPatch) -
         work.on_tick = on_tick
         return work
 
-    return lambda: Job(wishes, worker_for, lambda *_: None).run()  # type: ignore[arg-type]
+    return lambda: Job(wishes, worker_for, lambda *_: None).run()
 
 
 def test_what_is_better_serves_bound_to_its_model(

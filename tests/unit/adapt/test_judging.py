@@ -33,7 +33,7 @@ def noise(index: int) -> float:
     ],
 )
 def test_the_interval_of_the_difference_decides(gain: object, better: bool) -> None:
-    adapted = [value + gain(i) for i, value in enumerate(ALONE)]  # type: ignore[operator]
+    adapted = [value + gain(i) for i, value in enumerate(ALONE)]
     judgement = judge(scores(ALONE), scores(adapted))
     assert judgement.better is better, judgement.reason
     assert (judgement.difference["chrf"].low > 0) is better

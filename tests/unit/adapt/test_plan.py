@@ -27,7 +27,7 @@ def workspace(root: Path, files: int) -> Path:
 
 
 def wishes(root: Path, model: Path, **other: object) -> Wishes:
-    return Wishes(root, model, "tiny", 60.0, 120, 2, **other)  # type: ignore[arg-type]
+    return Wishes(root, model, "tiny", 60.0, 120, 2, **other)
 
 
 def read(plan_changes: tuple[str, ...]) -> dict[str, object]:

@@ -132,7 +132,7 @@ def sitting(path: str, saved: int, answers: tuple[Answer, ...] = ()) -> Replayed
 
 
 def answer(milliseconds: float, **more: object) -> Answer:
-    return Answer(milliseconds=milliseconds, key_milliseconds=milliseconds + 50, **more)  # type: ignore[arg-type]
+    return Answer(milliseconds=milliseconds, key_milliseconds=milliseconds + 50, **more)
 
 
 def test_silence_is_not_counted_as_speed() -> None:

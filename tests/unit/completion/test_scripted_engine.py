@@ -13,7 +13,7 @@ from mellum_lsp.engine.scripted import Pause, ScriptedEngine, tokenise
 
 def request(text: str = "x = ", **settings: object) -> GenerateRequest:
     parts = [Part("prefix", "a.py", (Marker("<fim_prefix>"), text)), Part("middle", "a.py", ())]
-    return GenerateRequest(parts, **{"max_tokens": 20, "document": "a", **settings})  # type: ignore[arg-type]
+    return GenerateRequest(parts, **{"max_tokens": 20, "document": "a", **settings})
 
 
 async def text_of(engine: ScriptedEngine, asked: GenerateRequest) -> str:

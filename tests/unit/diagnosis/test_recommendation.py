@@ -22,7 +22,7 @@ def candidate(name: str, parameters: float, decode: float, **fields: object) -> 
         speed=speed,
         waiting=waiting(speed, 8192, 300),
     )
-    return replace(one, **fields)  # type: ignore[arg-type]
+    return replace(one, **fields)
 
 
 NANO = candidate("nano-135m", 0.135, 150, path=Path("nano.gguf"))
@@ -48,9 +48,9 @@ def test_nothing_is_to_be_done_where_the_embedded_model_is_best() -> None:
 def test_what_is_measured_counts_more_than_what_is_predicted() -> None:
     """No tolerance: a measured model is in time or is not."""
     close = candidate("small", 0.5, 38)
-    assert recommend([NANO, close], 300).model == "nano-135m"  # type: ignore[union-attr]
+    assert recommend([NANO, close], 300).model == "nano-135m"
     measured = replace(close, source="measured", typing_ms=280.0, path=Path("small.gguf"))
-    assert recommend([NANO, measured], 300).model == "small"  # type: ignore[union-attr]
+    assert recommend([NANO, measured], 300).model == "small"
 
 
 def test_what_might_just_do_is_named() -> None:

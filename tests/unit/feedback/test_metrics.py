@@ -11,7 +11,7 @@ from mellum_lsp.feedback.survival import kept_characters, visible_characters
 
 
 def event(kind: Kind, suggestion: str = "a", characters: int = 0, **fields: object) -> Event:
-    return Event(kind, suggestion, characters=characters, **{"language": "python", **fields})  # type: ignore[arg-type]
+    return Event(kind, suggestion, characters=characters, **{"language": "python", **fields})
 
 
 def test_the_acceptance_rate_counts_each_suggestion_once() -> None:

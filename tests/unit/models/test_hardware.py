@@ -38,7 +38,7 @@ def test_only_graphics_devices_are_listed() -> None:
             self.call = call
 
         def __call__(self, *arguments: object) -> object:
-            return self.call(*arguments)  # type: ignore[operator]
+            return self.call(*arguments)
 
     def write_memory(device: int, free: object, total: object) -> None:
         ctypes.cast(free, ctypes.POINTER(ctypes.c_size_t))[0] = 5 * device

@@ -49,7 +49,7 @@ class TestBudget:
     @given(CODE, st.data(), chunks, budgets, DIALECTS, counts, compressions)
     def test_the_prompt_never_has_more_tokens_than_the_budget(
         self, text, data, context, budget, dialect, count, compress
-    ) -> None:  # type: ignore[no-untyped-def]
+    ) -> None:
         offset = data.draw(st.integers(0, len(text)))
         caret = caret_in(text[:offset] + "¦" + text[offset:])
         plan = make_plan(caret, context, budget, dialect, count, compress)
@@ -168,7 +168,7 @@ class TestTyping:
         budget: Budget,
         keys: str,
         dialect: Dialect,
-        count,  # type: ignore[no-untyped-def]
+        count,
     ) -> None:
         offset = data.draw(st.integers(0, len(text)))
         caret = caret_in(text[:offset] + "¦" + text[offset:])

@@ -20,7 +20,7 @@ def nothing_gone(chunk: Chunk) -> bool:
     return False
 
 
-def gone(*texts: str):  # type: ignore[no-untyped-def]
+def gone(*texts: str):
     return lambda chunk: chunk.text in texts
 
 
@@ -192,7 +192,7 @@ def test_whatever_changes_the_plan_keeps_its_promises(
     count,
     lost: set[str],
     keys: str,
-    compress,  # type: ignore[no-untyped-def]
+    compress,
 ) -> None:
     caret = caret_in("def f(¦):\n    pass\n")
     plan = make_plan(caret, before, limits, Mellum(), count, compress)
@@ -212,7 +212,7 @@ def test_whatever_changes_the_plan_keeps_its_promises(
 
 
 @given(chunks, budgets, st.sampled_from(COUNTS), compressions)
-def test_a_plan_made_of_the_best_is_never_outdone_by_them(before, limits, count, compress) -> None:  # type: ignore[no-untyped-def]
+def test_a_plan_made_of_the_best_is_never_outdone_by_them(before, limits, count, compress) -> None:
     caret = caret_in("def f(¦):\n    pass\n")
     before = list({(one.chunk.path, one.chunk.text): one for one in before}.values())
     plan = make_plan(caret, before, limits, Mellum(), count, compress)
@@ -258,7 +258,7 @@ class TestCarriedOver:
 
     @settings(max_examples=50, deadline=None)
     @given(chunks, chunks, budgets)
-    def test_the_budget_is_kept(self, before, offered, limits) -> None:  # type: ignore[no-untyped-def]
+    def test_the_budget_is_kept(self, before, offered, limits) -> None:
         held = make_plan(caret_in("¦"), before, limits, Mellum(), one_per_character)
         caret = caret_in("def f():\n    ¦\n")
         fresh = make_plan(caret, offered, limits, Mellum(), one_per_character)

@@ -121,14 +121,14 @@ class TestCut:
 
 class TestFit:
     @given(CODE, st.data(), st.integers(0, 60), st.integers(0, 60), counts)
-    def test_keeps_both_budgets_exactly(self, text, data, prefix_tokens, suffix_tokens, count) -> None:  # type: ignore[no-untyped-def]
+    def test_keeps_both_budgets_exactly(self, text, data, prefix_tokens, suffix_tokens, count) -> None:
         offset = data.draw(st.integers(0, len(text)))
         window = cut(text, offset, fit(text, offset, prefix_tokens, suffix_tokens, count))
         assert count(window.prefix) <= prefix_tokens
         assert count(window.suffix) <= suffix_tokens
 
     @given(CODE, st.data(), st.sampled_from(COUNTS))
-    def test_shows_all_that_fits(self, text, data, count) -> None:  # type: ignore[no-untyped-def]
+    def test_shows_all_that_fits(self, text, data, count) -> None:
         offset = data.draw(st.integers(0, len(text)))
         window = cut(text, offset, fit(text, offset, 1000, 1000, count))
         shown = window.prefix + window.closers + window.suffix
@@ -216,7 +216,7 @@ class TestFit:
 
 class TestLongLines:
     @given(st.text(max_size=80), st.integers(0, 40), counts)
-    def test_a_tail_and_a_head_keep_their_budget(self, text, tokens, count) -> None:  # type: ignore[no-untyped-def]
+    def test_a_tail_and_a_head_keep_their_budget(self, text, tokens, count) -> None:
         assert count(text[longest_tail(text, 0, len(text), tokens, count) :]) <= tokens
         assert count(text[: longest_head(text, 0, len(text), tokens, count)]) <= tokens
 
@@ -240,7 +240,7 @@ class TestLongLines:
     @given(st.lists(CHARACTERS, max_size=60), st.data(), st.integers(0, 30), st.integers(0, 20), counts)
     def test_no_window_begins_or_ends_inside_a_character(
         self, characters, data, prefix_tokens, suffix_tokens, count
-    ) -> None:  # type: ignore[no-untyped-def]
+    ) -> None:
         """Also where the caret has moved since the window was fitted."""
         text = "".join(characters)
         between = list(accumulate(map(len, characters), initial=0))

@@ -58,10 +58,10 @@ def test_equals_brute_force_after_any_sequence(with_bits: bool, monkeypatch: pyt
         index, alive = IouIndex(), {}
         for step, argument in steps:
             if step == "append":
-                first = append(index, argument)  # type: ignore[arg-type]
-                alive.update({first + place: one for place, one in enumerate(argument)})  # type: ignore[arg-type]
+                first = append(index, argument)
+                alive.update({first + place: one for place, one in enumerate(argument)})
             elif step == "remove" and alive:
-                number = sorted(alive)[argument % len(alive)]  # type: ignore[operator]
+                number = sorted(alive)[argument % len(alive)]
                 index.remove([number])
                 del alive[number]
             elif step == "renumber":

@@ -13,10 +13,10 @@ from tiny_gguf import write_tiny_gguf
 for needed in ("torch", "transformers", "peft", "sacrebleu"):
     pytest.importorskip(needed, reason="needs the extra 'training'")
 
-from mellum_lsp.adapt import job  # noqa: E402
-from mellum_lsp.cli.adapt import adapt  # noqa: E402
-from mellum_lsp.cli.complete import complete  # noqa: E402
-from mellum_lsp.models.adapters import adapter_around  # noqa: E402
+from mellum_lsp.adapt import job
+from mellum_lsp.cli.adapt import adapt
+from mellum_lsp.cli.complete import complete
+from mellum_lsp.models.adapters import adapter_around
 
 WORDS = ("apple", "stone", "river", "cloud", "tiger", "maple", "candle", "window", "garden", "silver")
 

@@ -36,7 +36,7 @@ def tarball(path: Path, files: dict[str, str]) -> Path:
 
 
 def paths(found: object) -> list[str]:
-    return [file.path for file in found]  # type: ignore[attr-defined]
+    return [file.path for file in found]
 
 
 def test_a_package_of_npm_is_read_from_its_tarball(recipe: Recipe, run: Run) -> None:

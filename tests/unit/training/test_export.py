@@ -12,10 +12,10 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra 'training' (torch, transformers)")
 pytest.importorskip("transformers", reason="needs the extra 'training' (torch, transformers)")
 
-from training import base, checkpoints, export, fim, importance, proof, quantisation, sft  # noqa: E402
-from training.corpus import build  # noqa: E402
-from training.recipe import Base, Export, Lora, Recipe, RecipeError, Run  # noqa: E402
-from training.shards import read_shard  # noqa: E402
+from training import base, checkpoints, export, fim, importance, proof, quantisation, sft
+from training.corpus import build
+from training.recipe import Base, Export, Lora, Recipe, RecipeError, Run
+from training.shards import read_shard
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ torch = pytest.importorskip("torch", reason="needs the extra 'training' (torch, 
 pytest.importorskip("transformers", reason="needs the extra 'training' (torch, transformers)")
 tokenizers = pytest.importorskip("tokenizers", reason="needs the extra 'training' (tokenizers)")
 
-from training import export, fim, pretrain, sft, tokenizer  # noqa: E402
-from training.corpus import build  # noqa: E402
-from training.recipe import Base, Recipe, Run, Sft, Tokenizer  # noqa: E402
-from training.tokens import Tokeniser  # noqa: E402
+from training import export, fim, pretrain, sft, tokenizer
+from training.corpus import build
+from training.recipe import Base, Recipe, Run, Sft, Tokenizer
+from training.tokens import Tokeniser
 
 SIZES = {
     "hidden_size": 64,

@@ -16,13 +16,13 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra 'training' (torch, transformers)")
 pytest.importorskip("transformers", reason="needs the extra 'training' (torch, transformers)")
 
-from training import checkpoints, export, fim  # noqa: E402
-from training import model as models  # noqa: E402
-from training.corpus import build  # noqa: E402
-from training.gpu_job import parts, trainer, weights  # noqa: E402
-from training.gpu_job.pack import pack  # noqa: E402
-from training.gpu_job.unpack import unpack  # noqa: E402
-from training.recipe import Recipe, Run  # noqa: E402
+from training import checkpoints, export, fim
+from training import model as models
+from training.corpus import build
+from training.gpu_job import parts, trainer, weights
+from training.gpu_job.pack import pack
+from training.gpu_job.unpack import unpack
+from training.recipe import Recipe, Run
 
 PART = 150_000
 

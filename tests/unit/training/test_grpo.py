@@ -10,11 +10,11 @@ import pytest
 for needed in ("torch", "transformers", "trl"):
     pytest.importorskip(needed, reason="needs the extra 'training'")
 
-import torch  # noqa: E402
+import torch
 
-from training import checkpoints, fim, grpo, sft  # noqa: E402
-from training.corpus import build  # noqa: E402
-from training.recipe import Grpo, Recipe, Run  # noqa: E402
+from training import checkpoints, fim, grpo, sft
+from training.corpus import build
+from training.recipe import Grpo, Recipe, Run
 
 
 @pytest.fixture

@@ -48,10 +48,10 @@ def test_errors_are_counted_in_any_language() -> None:
 torch = pytest.importorskip("torch", reason="needs the extra 'training' (torch, transformers)")
 pytest.importorskip("transformers", reason="needs the extra 'training' (torch, transformers)")
 
-from training import checkpoints, fim, model, preferences, sampling, sft  # noqa: E402
-from training.corpus import build  # noqa: E402
-from training.pairs import read_pairs  # noqa: E402
-from training.recipe import Preferences, Recipe, Run  # noqa: E402
+from training import checkpoints, fim, model, preferences, sampling, sft
+from training.corpus import build
+from training.pairs import read_pairs
+from training.recipe import Preferences, Recipe, Run
 
 
 def test_sampling_is_greedy_at_0_and_leaves_the_model_as_it_was() -> None:

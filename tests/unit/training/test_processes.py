@@ -14,9 +14,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra 'training' (torch, transformers)")
 pytest.importorskip("accelerate", reason="needs the extra 'training' (accelerate)")
 
-from training import checkpoints, fim, sft  # noqa: E402
-from training.corpus import build  # noqa: E402
-from training.recipe import Recipe, RecipeError, Run  # noqa: E402
+from training import checkpoints, fim, sft
+from training.corpus import build
+from training.recipe import Recipe, RecipeError, Run
 
 PROJECT = Path(__file__).parents[3]
 FSDP = {  # what `accelerate launch --use_fsdp` sets for its processes; on CPUs it refuses to

@@ -11,10 +11,10 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra 'training' (torch, transformers)")
 pytest.importorskip("transformers", reason="needs the extra 'training' (torch, transformers)")
 
-from training import checkpoints, corpus, fim, model, objective, quantisation, sft  # noqa: E402
-from training.corpus import build  # noqa: E402
-from training.holes import make_holes  # noqa: E402
-from training.recipe import Recipe, Run  # noqa: E402
+from training import checkpoints, corpus, fim, model, objective, quantisation, sft
+from training.corpus import build
+from training.holes import make_holes
+from training.recipe import Recipe, Run
 
 
 @pytest.fixture
