@@ -166,10 +166,7 @@ def waiting_times(answers: Sequence[Answer]) -> list[Waiting]:
         "shown, from the model": lambda one: is_shown(one) and one.source in FROM_THE_MODEL,
     }
     silences = sorted({_kind(one) for one in answers if not one.superseded and not one.characters})
-    for kind in silences:
-        groups[f"empty: {kind}"] = lambda one, kind=kind: (  # type: ignore[misc]
-            not one.superseded and not one.characters and _kind(one) == kind
-        )
+    groups |= {f"empty: {kind}": _is_silent_for(kind) for kind in silences}
     groups["superseded"] = lambda one: one.superseded
     found = []
     for group, belongs in groups.items():
@@ -177,6 +174,10 @@ def waiting_times(answers: Sequence[Answer]) -> list[Waiting]:
         if times:
             found.append(Waiting(group, len(times), dict(zip(PERCENTILES, _percentiles(times), strict=True))))
     return found
+
+
+def _is_silent_for(kind: str) -> Callable[[Answer], bool]:
+    return lambda one: not one.superseded and not one.characters and _kind(one) == kind
 
 
 def _percentiles(times: Sequence[float]) -> list[float]:

@@ -159,12 +159,15 @@ def groups(places: Sequence[Place]) -> Iterator[tuple[str, list[Place]]]:
     belongs = dict(_GROUPS)
     languages = sorted({place.hole.language for place in places})
     if len(languages) > 1:
-        for language in languages:
-            belongs[language] = lambda hole, language=language: hole.language == language  # type: ignore[misc]
+        belongs |= {language: _is_in(language) for language in languages}
     for group, is_member in belongs.items():
         members = [place for place in places if is_member(place.hole)]
         if members:
             yield group, members
+
+
+def _is_in(language: str) -> Belongs:
+    return lambda hole: hole.language == language
 
 
 def _figures(results: Results, variant: Variant, group: str, places: Sequence[Place]) -> Figures:

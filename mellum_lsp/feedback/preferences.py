@@ -18,7 +18,7 @@ from typing import Literal
 import msgspec
 import platformdirs
 
-from mellum_lsp.domain import Part, Prompt
+from mellum_lsp.domain import Marker, Part, PartKind, Prompt
 
 KEPT_DAYS = 180
 MOST_BYTES = 64 * 1024**2
@@ -140,7 +140,7 @@ class _Row(msgspec.Struct):
     model: str
     language: str
     became: Became
-    prompt: list[tuple[str, str, list[tuple[str, str]]]]
+    prompt: list[tuple[PartKind, str, list[tuple[str, str]]]]
     shown: str
     written: str
     at: float
@@ -149,7 +149,7 @@ class _Row(msgspec.Struct):
 def _row(record: Preference) -> _Row:
     prompt = [
         (
-            str(part.kind),
+            part.kind,
             part.path,
             [("text", one) if isinstance(one, str) else ("marker", one.text) for one in part.segments],
         )
@@ -159,11 +159,9 @@ def _row(record: Preference) -> _Row:
 
 
 def _record(row: _Row) -> Preference:
-    from mellum_lsp.domain import Marker
-
     prompt = tuple(
         Part(
-            kind,  # type: ignore[arg-type]
+            kind,
             path,
             tuple(Marker(text) if what == "marker" else text for what, text in segments),
         )
