@@ -19,6 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from mellum_lsp.engine.engine_log import LoggedError
+
 if TYPE_CHECKING:
     from mellum_lsp.engine.service import Service
 
@@ -37,12 +39,12 @@ def main() -> None:
     parser.add_argument("--address", type=Path)
     parser.add_argument("--log", type=Path)
     arguments = parser.parse_args()
+    sys.stderr = LoggedError()
     faulthandler.enable()
     if arguments.address:
         _serve_all(arguments.address, arguments)
     else:
         _serve_one(*take_over_stdio(), arguments)
-    sys.stderr.flush()
     os._exit(0)  # nothing is left to be done, and native code may take its time to clean up
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -26,6 +27,7 @@ from mellum_lsp.engine.messages import Generate
 from mellum_lsp.engine.recent_logits import Logits, RecentLogits
 from mellum_lsp.engine.slots import Slot, Slots
 from mellum_lsp.engine.speeds import Speeds
+from mellum_lsp.engine.stoker import Stoker
 from mellum_lsp.engine.vocabulary import Tokens, Vocabulary, prompt_tokens
 
 Emit = Callable[[Token], None]
@@ -54,6 +56,8 @@ class Decoder:
     """How much of a prompt is evaluated at once: between two of these, an abort is always seen."""
     chooser: Chooser = field(init=False)
     recent: RecentLogits = field(default_factory=RecentLogits)
+    stoker: Stoker | None = None
+    """Where several threads of this machine evaluate."""
 
     def __post_init__(self) -> None:
         self.chooser = Chooser(self.vocabulary.size)
@@ -187,7 +191,8 @@ class Decoder:
         if self.abort.is_set:
             raise Aborted
         position = len(slot.tokens)
-        result = self.context.evaluate(slot.sequence, tokens, position, outputs=outputs)
+        with self.stoker.batch() if self.stoker else nullcontext():
+            result = self.context.evaluate(slot.sequence, tokens, position, outputs=outputs)
         if result is Evaluation.ABORTED:
             raise Aborted
         if result is Evaluation.NO_ROOM:

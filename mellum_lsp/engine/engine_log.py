@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 from pathlib import Path
@@ -12,6 +13,19 @@ LARGEST_BYTES = 2_000_000
 _TELLING = re.compile(r"Fatal Python error|GGML_ASSERT|GGML_ABORT|terminate called|out of memory")
 """Native code's last words. Python's are left out: they may quote what was being looked at."""
 _READ_BYTES = 65_536
+
+
+class LoggedError(io.TextIOBase):
+    """An engine's standard error, unbuffered. What cannot be written, the disk being full, is let go: an
+    engine works without a log."""
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            os.write(2, text.encode(errors="replace"))
+        return len(text)
+
+    def fileno(self) -> int:
+        return 2
 
 
 class EngineLog:

@@ -38,6 +38,7 @@ from mellum_lsp.engine.slots import Slots
 from mellum_lsp.engine.speeds import Speeds
 from mellum_lsp.engine.state_files import StateFiles
 from mellum_lsp.engine.states import States
+from mellum_lsp.engine.stoker import Stoker
 from mellum_lsp.engine.tuning import (
     LARGEST_BATCH,
     Tuning,
@@ -149,7 +150,8 @@ def _serve(
         files = StateFiles(cache / "states", _named(*identity, size.sequences))
     states = States(context, lambda: speeds.prefill, size.parked_bytes, files, can_cut)
     slots = Slots(context, states, can_cut)
-    return Decoder(model.vocabulary, context, slots, abort, speeds, drafter, micro_batch), info
+    stoker = Stoker() if threads > 1 and model.gpu_layers == 0 else None
+    return Decoder(model.vocabulary, context, slots, abort, speeds, drafter, micro_batch, stoker=stoker), info
 
 
 def _measure(

@@ -18,15 +18,14 @@ from mellum_lsp.engine.link import Link
 from mellum_lsp.engine.messages import Hello
 from mellum_lsp.engine.settings import EngineSettings
 
-SPIN_COUNT = "5000"
-"""How long llama.cpp's OpenMP threads spin at each of some 500 barriers a token before they sleep: a tenth
-of a millisecond, longer than one thread waits for the other's part of a matrix product.
+SPIN_COUNT = "500"
+"""How long llama.cpp's OpenMP threads spin at each of some 500 barriers a token before they sleep.
 
-A thread that sleeps leaves its core idle, and an idle core takes so long to come back that sleeping at every
-barrier (500 spins) made the first batch after a pause of 0.2 s take 47 ms instead of 13 (135M model, two
-tokens, two cores of a virtual machine). Spinning much longer gains nothing more, and beside other work the
-threads wait for each other by burning the very time that they lack: with the runtime's default of 300,000 a
-token took half a second beside two busy processes.
+The runtime's default is 300,000. That is fastest on an idle machine (135M model, two cores: 9.3 ms a token
+against 10.1), but beside two busy processes, a build for instance, the threads wait for each other by burning
+the very time that they lack: 530 ms a token on average, single tokens up to 3 s, against 27 ms. Beside four
+processes, a token took 110 to 215 ms with 2,000 spins, 60 to 68 with 500, and half the processor time. What
+sleeping costs after a pause, `stoker` takes care of.
 """
 _SECONDS_TO_END = 1.0
 
