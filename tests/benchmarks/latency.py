@@ -27,7 +27,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from llama_vim import Sizes, llama_vim
+from llama_vim import llama_vim
+from llama_vim_text import Sizes
 
 from mellum_lsp.bench.answers import appending, write_line
 from mellum_lsp.bench.assistant import Answer
