@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import itertools
 import json
 import re
 import shutil
@@ -26,7 +27,6 @@ from rich.text import Text
 
 from mellum_lsp.cli.demo import SAMPLE_FILE, SAMPLE_PROJECT, cut_hole
 
-PATIENCE_SECONDS = 30
 REST_SECONDS = 8
 
 # The colours of Neovim's own dark scheme, for cells that have none of their own.
@@ -39,15 +39,16 @@ vim.o.number = true
 vim.o.laststatus = 2
 vim.o.showmode = true
 vim.o.shortmess = vim.o.shortmess .. "IF"
-vim.o.statusline = " %f %m%=mellum-lsp · %l:%c "
-vim.api.nvim_set_hl(0, "ComplHint", { fg = "#8b93a7", italic = true })
+vim.o.wrap = false
+vim.o.statusline = " %f %m%=%{v:lua.require'mellum'.status()}  %l:%c "
+vim.api.nvim_set_hl(0, "MellumGhost", { fg = "#8b93a7", italic = true })
 """
 
 
 class Pictured(NeovimInTmux):
     """On a terminal as large as the picture."""
 
-    size = (86, 29)
+    size = (88, 29)
 
 
 def main() -> None:
@@ -83,7 +84,9 @@ def show_ghost(program: Path, project: Path, model: str) -> tuple[str, Ghost]:
     """The coloured screen with a ghost on it, and the ghost."""
     row, last = prepare_sample(project)
     command = [str(Path(sys.executable).with_name("mellum-lsp")), "serve", "--model", model]
-    options = "{ cmd = {" + ", ".join(map(json.dumps, command)) + "} }"
+    # On a busy machine the model seems slow, and the prompt would be short of the project's context.
+    settings = "settings = { contextTokens = 1024 }"
+    options = "{ cmd = {" + ", ".join(map(json.dumps, command)) + "}, " + settings + " }"
     editor = Pictured(program, project, options, extra=LOOKS)
     try:
         editor.command(f"edit {SAMPLE_FILE}")
@@ -91,15 +94,36 @@ def show_ghost(program: Path, project: Path, model: str) -> tuple[str, Ghost]:
         editor.wait_until_loaded()
         editor.command(str(row))
         editor.text("A")
-        # The server evaluates the project's context while the caret rests, as it does while a person thinks.
-        time.sleep(REST_SECONDS)
         editor.text(last)
-        ghost = editor.wait_for_ghost(timeout=PATIENCE_SECONDS)
+        # The server evaluates the project's context while the caret rests, as it does while a person thinks.
+        ghost = editor.wait_for(lambda: _typed_again(editor, last), "a ghost")
         first = ghost.text.split("\n")[0]
         editor.wait_for(lambda: first in editor.screen(), "the ghost on the screen")
-        return editor.screen(colours=True), ghost
+        return with_caret(editor), ghost
     finally:
         editor.close()
+
+
+def _typed_again(editor: Pictured, last: str) -> Ghost | None:
+    time.sleep(REST_SECONDS)
+    if editor.ghost is None:
+        editor.keys("<BS>")
+        editor.text(last)
+    return editor.ghost
+
+
+def with_caret(editor: Pictured) -> str:
+    """The coloured screen, with the caret as a block: what tmux tells of a screen has none."""
+    row, column = editor.lua("return { vim.fn.screenrow(), vim.fn.screencol() }")
+    lines = editor.screen(colours=True).split("\n")
+    columns = itertools.count(1)
+
+    def marked(piece: re.Match[str]) -> str:
+        here = not piece["code"] and next(columns) == column
+        return f"\x1b[7m{piece[0]}\x1b[27m" if here else piece[0]
+
+    lines[row - 1] = re.sub(r"(?P<code>\x1b\[[\d;]*m)|.", marked, lines[row - 1])
+    return "\n".join(lines)
 
 
 def draw(screen: str, columns: int, title: str) -> str:

@@ -64,29 +64,38 @@ def take_pictures(window: Window, last: str) -> None:
     page = window.page
     window.type(last)
     # The first request has the server evaluate the project's context; typing again profits from it.
-    page.wait_for_timeout(REST_MILLISECONDS)
-    window.press("Backspace")
-    window.type(last)
-    page.locator(GHOST).first.wait_for()
+    while not page.locator(GHOST).count():
+        page.wait_for_timeout(REST_MILLISECONDS)
+        window.press("Backspace")
+        window.type(last)
+        page.wait_for_timeout(REST_MILLISECONDS)
     print(f"the ghost is {''.join(page.locator(GHOST).all_inner_texts())!r}")
     picture(page, IMAGES / "vscode.png")
     picture(page, WALKTHROUGH / "ghost.png", {"x": 310, "y": 170, "width": 520, "height": 360})
 
     window.open_menu("")
     picture(page, IMAGES / "vscode-menu.png")
-    picture(page, WALKTHROUGH / "status.png", {"x": 200, "y": 0, "width": 660, "height": 290})
+    picture(page, WALKTHROUGH / "status.png", box(page, ".quick-input-widget"))
     window.press("Escape")
 
     window.command("Mellum: Choose a Model…")
     page.locator(".quick-input-list", has_text="mellum-4b").wait_for()
-    picture(page, IMAGES / "vscode-models.png", {"x": 200, "y": 0, "width": 660, "height": 330})
+    picture(page, IMAGES / "vscode-models.png", box(page, ".quick-input-widget"))
     window.press("Escape")
 
     window.command("View: Toggle Primary Side Bar Visibility")
     window.command("Mellum: Explain This Completion")
     window.webview().get_by_role("link").first.wait_for()
     picture(page, IMAGES / "vscode-explain.png")
-    picture(page, WALKTHROUGH / "explain.png", {"x": 480, "y": 36, "width": 570, "height": 540})
+    explanation = box(page, ".editor-group-container >> nth=1")
+    picture(page, WALKTHROUGH / "explain.png", {**explanation, "height": 500})
+
+
+def box(page: Page, selector: str) -> FloatRect:
+    """Where that is on the page."""
+    found = page.locator(selector).bounding_box()
+    assert found, selector
+    return found
 
 
 def picture(page: Page, path: Path, clip: FloatRect | None = None) -> None:
