@@ -40,7 +40,8 @@ def log_file() -> Path:
 def set_up(*, quiet: bool) -> Iterator[None]:
     """Send the log of the whole process to standard error and to the log file, where there can be one.
 
-    A thread writes it, so that nobody waits for a slow disk. ``quiet`` keeps standard error to warnings:
+    A thread writes it, so that nobody waits for a slow disk; what a full one does not take is lost without a
+    traceback for every line. ``quiet`` keeps standard error to warnings:
     editors that start a server take its every word for an error.
     """
     level = logging.getLevelName(os.environ.get(LEVEL_VARIABLE, "info").upper())
@@ -56,11 +57,13 @@ def set_up(*, quiet: bool) -> Iterator[None]:
     for noisy in ("websockets", "asyncio", "watchdog"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     listener = QueueListener(waiting, *_handlers(quiet), respect_handler_level=True)
+    telling, logging.raiseExceptions = logging.raiseExceptions, False
     listener.start()
     try:
         yield
     finally:
         listener.stop()
+        logging.raiseExceptions = telling
 
 
 def _handlers(quiet: bool) -> list[logging.Handler]:

@@ -282,6 +282,12 @@ def test_whatever_is_printed_goes_to_the_log_and_not_between_the_frames() -> Non
     assert result.stderr == b"noise\nnative noise\n"
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+async def test_a_full_disk_costs_the_log_alone(make_engine: MakeEngine, tiny_model: Path) -> None:
+    engine = make_engine(tiny_model, ONE_THREAD, Path("/dev/full"))
+    assert (await read(ask(engine, plain("X"), 2))).stats.stop == "length"
+
+
 async def test_a_large_log_is_moved_aside(make_engine: MakeEngine, tiny_model: Path, tmp_path: Path) -> None:
     log_file = tmp_path / "engine.log"
     log_file.write_bytes(b"x" * 3_000_000)

@@ -58,6 +58,16 @@ class TestStdio:
         assert "return" not in log.read_text()
         assert (tmp_path / "stderr.txt").read_text() == ""
 
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+    async def test_a_full_disk_costs_the_log_alone(self, tmp_path: Path, model: tuple[str, str]) -> None:
+        state = tmp_path / "state" / "mellum-lsp"
+        state.mkdir(parents=True)
+        (state / "server.log").symlink_to("/dev/full")
+        async with session(tmp_path, *model) as (client, _):
+            uri = (tmp_path / "a.py").as_uri()
+            assert await client.inline(uri, client.open(uri, "def add(a, b):\n    $0\n"), kind=1)
+        assert (tmp_path / "stderr.txt").read_text() == ""
+
     async def test_a_cancelled_request_frees_the_engine(self, started: Started) -> None:
         client, _ = started
         caret = client.open(URI, "never = $0\n")
