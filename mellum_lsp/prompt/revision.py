@@ -67,14 +67,21 @@ def carried_over(
     """``fresh``, made from scratch for another place of the same document, with the context of ``held``.
 
     Context stands in front of everything else, so that another choice of it costs the whole prompt, and the
-    same one only the new window. ``fresh`` itself where its own context is clearly better for its place.
+    same one only the new window. Where the context of ``fresh`` is clearly better for its place, as much is
+    kept of the beginning as may stay without that, and what is better comes behind it; at worst, nothing.
     """
     if not held.context or (held.budget, held.dialect) != (fresh.budget, fresh.dialect):
         return fresh
-    caret = fresh.made_at
-    plan = revised(replace(fresh, chunks=held.chunks, context=held.context), caret, found, is_gone, compress)
-    plan = within(plan, caret, plan.budget.total_tokens - plan.budget.typing_tokens)
-    return fresh if is_outdone(plan, caret, found, compress) else plan
+    caret, files = fresh.made_at, len(held.context)
+    for length in sorted({files * quarters // 4 for quarters in (1, 2, 3, 4)} - {0}, reverse=True):
+        begin = held.context[:length]
+        paths = {file.path for file in begin}
+        chunks = tuple(one for one in held.chunks if one.chunk.path in paths)
+        plan = revised(replace(fresh, chunks=chunks, context=begin), caret, found, is_gone, compress)
+        plan = within(plan, caret, plan.budget.total_tokens - plan.budget.typing_tokens)
+        if not is_outdone(plan, caret, found, compress):
+            return plan
+    return fresh
 
 
 def gone_from(plan: Plan, caret: Caret, is_gone: Callable[[Chunk], bool]) -> list[ScoredChunk]:

@@ -238,6 +238,17 @@ class TestCarriedOver:
         assert (shown(held), shown(fresh)) == (["a.py"], ["b.py"])
         assert carried_over(fresh, held, fresh.chunks, nothing_gone) is fresh
 
+    def test_the_beginning_stays_where_only_the_rest_is_outdone(self) -> None:
+        """What is evaluated lasts as far as the prompt is the same."""
+        best, good, fair = (found(f"{name}.py", 1, name * 40, 0.5) for name in "abc")
+        held, _ = plan_for("¦", best, good, fair, total=225)
+        assert shown(held) == ["c.py", "b.py", "a.py"]
+        now = [found("x.py", 1, "x" * 40, 0.9), found("y.py", 1, "y" * 40, 0.9), good, fair]
+        fresh, _ = plan_for("x = 1\n¦", *now, total=225)
+        assert shown(fresh) == ["b.py", "y.py", "x.py"]
+        plan = carried_over(fresh, held, now, nothing_gone)
+        assert shown(plan) == ["c.py", "b.py", "x.py"]
+
     def test_what_is_gone_is_not_carried_over(self) -> None:
         held, _ = plan_for("¦", found("a.py", 1, "a"), found("b.py", 1, "b"))
         fresh, _ = plan_for("x = 1\n¦", found("b.py", 1, "b"))
