@@ -39,13 +39,17 @@ class Serving:
         self._thresholds: Thresholds | None = None
         """The gate's, for the model that is served."""
         self._built = asyncio.Event()
+        self._trouble: EngineError | None = None
+        """Why nothing serves."""
         self._loop = asyncio.get_running_loop()
         self._index_progress: Progress | None = None
 
     async def backend(self) -> Backend:
-        """What serves, as soon as there is anything."""
+        """What serves, as soon as there is anything. Raises `EngineError` where none could be made."""
         while self.now is None:
             await self._built.wait()
+            if self.now is None and self._trouble is not None:
+                raise self._trouble
         return self.now
 
     def dismissed(self, item_id: str) -> None:
@@ -63,10 +67,39 @@ class Serving:
             self.now.completer.update_settings(settings.completion(self._thresholds))
             self.now.index.update_settings(settings.indexing())
             return
+        old = self.now
+        try:
+            backend = await self._make(settings, old)
+        except Exception as error:
+            log.error("%s", failure("setting up failed", error))
+            self._trouble = EngineError(
+                f"the server could not be set up: {type(error).__name__}\n"
+                "hint: mellum-lsp may have been updated: restart the editor; else the log says more"
+            )
+            self._hear_engine_error(self._trouble)
+            self.now = old
+            self._built.set()
+            return
+        if old is None:
+            session.index_feed.connect(backend.index, self._indexable())
+            backend.index.start()
+        self.now, self._trouble = backend, None
+        self._built.set()
+        session.status.model = backend.model
+        self._index_changed(backend.index.status())
+        self._thresholds = thresholds_of(backend.model)
+        session.background.replace("gate", self._calibrate(backend), "calibrating the gate")
+        session.background.replace("load", self._load(backend), "loading the model")
+        if old is not None:
+            await _quietly("closing", old.close(keep_index=True))
+
+    async def _make(self, settings: Settings, old: Backend | None) -> Backend:
+        """Another backend, with the index of the ``old`` one; from now on requests wait for it."""
+        session = self._session
         await session.in_thread(import_all)
-        old, self.now = self.now, None
+        self.now = None
         self._built.clear()
-        self.now = backend = self._build(
+        return self._build(
             settings,
             Listeners(
                 index_status=self._hear_index,
@@ -79,17 +112,6 @@ class Serving:
             folders=list(session.folders),
             index=old.index if old is not None else None,
         )
-        if old is None:
-            session.index_feed.connect(backend.index, self._indexable())
-            backend.index.start()
-        self._built.set()
-        session.status.model = backend.model
-        self._index_changed(backend.index.status())
-        self._thresholds = thresholds_of(backend.model)
-        session.background.replace("gate", self._calibrate(backend), "calibrating the gate")
-        session.background.replace("load", self._load(backend), "loading the model")
-        if old is not None:
-            await _quietly("closing", old.close(keep_index=True))
 
     async def close(self) -> None:
         if self.now is not None:

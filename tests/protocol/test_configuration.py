@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from fake_backend import Lab
-from lsp_client import LspClient, eventually
+from lsp_client import LspClient, at, eventually
 
 from mellum_lsp.lsp.settings import Settings
 from mellum_lsp.workspace.settings import IndexSettings
@@ -81,6 +83,28 @@ class TestSettings:
         assert [build[0].model for build in lab.builds] == [None, "other"]
         assert ("close", None) not in lab.index.told, "the index stays"
         assert await client.inline(URI, client.open(URI, "$0"))
+
+    async def test_what_cannot_be_set_up_is_told_and_nobody_waits_for_it(
+        self, fresh: LspClient, lab: Lab, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The package may be replaced under a server that is just starting."""
+
+        def missing() -> None:
+            raise ImportError("no such name")
+
+        with monkeypatch.context() as patched:
+            patched.setattr("mellum_lsp.lsp.serving.import_all", missing)
+            await fresh.initialize()
+            caret = fresh.open(URI, "$0")
+            async with asyncio.timeout(5):
+                assert await fresh.inline(URI, caret) == []
+                explained = await fresh.request("mellum/explain", at(URI, caret))
+        assert explained["reason"].startswith("engine failed: the server could not be set up: ImportError")
+        assert (await fresh.request("mellum/status"))["state"] == "failed"
+        assert "hint: " in fresh.received("window/showMessage")[0]["message"]
+        fresh.notify("workspace/didChangeConfiguration", {"settings": {"model": "other"}})
+        await eventually(lambda: lab.builds)
+        assert await fresh.inline(URI, caret)
 
     async def test_other_files_to_index_are_told_to_the_index_that_runs(
         self, client: LspClient, lab: Lab
