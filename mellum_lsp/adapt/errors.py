@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 
-class AdaptFailed(Exception):  # noqa: N818 - says what happened
+class AdaptFailed(Exception):
     """It cannot be tuned; the message ends with a line ``hint: `` that says what to do."""
 
 
-class Interrupted(Exception):  # noqa: N818
+class Interrupted(Exception):
     """The user has ended it; what was done is kept."""

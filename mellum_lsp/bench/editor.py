@@ -32,7 +32,7 @@ _LOOK_SECONDS = 0.05
 _SETTLING_SECONDS = 10.0
 
 
-class ReplayFailed(Exception):  # noqa: N818 - says what happened
+class ReplayFailed(Exception):
     """The server could not be used; the message says why and what to do."""
 
 

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 _NEEDED = ("sacrebleu", "matplotlib")
 
 
-class ReportsMissing(Exception):  # noqa: N818 - says what happened
+class ReportsMissing(Exception):
     """A library that scores and plots need is not installed."""
 
 

@@ -45,7 +45,7 @@ _HOLES_PER_FILE = 6
 _TWO_WORDS = re.compile(r"[a-z0-9][A-Z]|[^_]_[^_]")
 
 
-class NoHoles(Exception):  # noqa: N818 - says what happened
+class NoHoles(Exception):
     """A project offers no place to remove anything from."""
 
 

@@ -18,7 +18,7 @@ from mellum_lsp.bench.replay_summary import ReplayVariant
 from mellum_lsp.bench.typist import Sitting, Typist, sittings
 
 
-class NothingToType(Exception):  # noqa: N818 - says what happened
+class NothingToType(Exception):
     """The project has no file that the typist could write a piece of."""
 
 

@@ -37,7 +37,7 @@ _REMEMBERED_TOKENS = 16
 """Of every answer: who types follows an answer that is asked for anew no further."""
 
 
-class Aborted(Exception):  # noqa: N818 - not an error
+class Aborted(Exception):
     """The abort flag was seen; everything evaluated before it is in the cache."""
 
 

@@ -14,7 +14,6 @@ Errors, all with a message that says what happened and what to do next::
     ├── EngineCrashed        the engine's process ended; the next request starts another
     └── RequestInvalid       the request itself cannot be served (prompt longer than the context)
 """
-# ruff: noqa: N818 - the names say what happened; "Error" would add nothing
 
 from __future__ import annotations
 

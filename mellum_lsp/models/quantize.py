@@ -38,7 +38,7 @@ _SPARE_BYTES = 64 * 1024**2
 _LAST_WORDS = 12
 
 
-class QuantizationFailed(EngineError):  # noqa: N818 - named like its family
+class QuantizationFailed(EngineError):
     """The quantiser could not make the file; what was there before is untouched."""
 
 

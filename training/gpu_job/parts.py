@@ -13,7 +13,7 @@ from pathlib import Path
 _BLOCK = 1 << 20
 
 
-class BrokenPart(Exception):  # noqa: N818 - says what happened
+class BrokenPart(Exception):
     """A part is missing or is not what was packed."""
 
 

@@ -27,11 +27,11 @@ SCRIPT: list[dict[str, Any]] = [
 Promise = Literal["lsp", "mellum"]
 
 
-class Violation(Exception):  # noqa: N818 - says what happened
+class Violation(Exception):
     """The server broke its promise."""
 
 
-class Skipped(Exception):  # noqa: N818
+class Skipped(Exception):
     """The check cannot be made of this server; the message says why."""
 
 

@@ -21,11 +21,11 @@ _BUSY = (429, 502, 503, 504)
 _LONGEST_PAUSE_SECONDS = 2.0
 
 
-class RemoteAway(EngineError):  # noqa: N818 - named like its family
+class RemoteAway(EngineError):
     """The server cannot be reached, is busy or broke off; it may be back later."""
 
 
-class RemoteRefused(EngineError):  # noqa: N818
+class RemoteRefused(EngineError):
     """The server will not serve this user or this model, now or later."""
 
 

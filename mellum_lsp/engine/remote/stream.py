@@ -24,7 +24,7 @@ class Piece:
     finish: str = ""
 
 
-class ServerSaid(Exception):  # noqa: N818 - what it is
+class ServerSaid(Exception):
     """The server sent an error instead of text."""
 
 

@@ -25,9 +25,9 @@ __all__ = ["DIALECT_KEY", "NAMES", "ContextFile", "Dialect", "Vocabulary", "by_n
 DIALECT_KEY = "mellum_lsp.dialect"
 """A GGUF may name its dialect by this metadata key; ours do."""
 
-_Any = Mellum | Qwen | StarCoder2 | CodeGemma | DeepSeekCoder | Granite | Codestral | Plain
+_Known = Mellum | Qwen | StarCoder2 | CodeGemma | DeepSeekCoder | Granite | Codestral | Plain
 
-_BY_NAME: dict[str, _Any] = {
+_BY_NAME: dict[str, _Known] = {
     dialect.name: dialect
     for dialect in (
         Mellum(),
@@ -78,13 +78,13 @@ def choose(vocabulary: Vocabulary) -> Dialect:
     )
 
 
-def _by_said(said: str) -> _Any:
+def _by_said(said: str) -> _Known:
     """The dialect of the family that is named."""
     names = {dialect.name.replace("_", "-"): dialect for dialect in _BY_NAME.values()}
     return next((dialect for name, dialect in names.items() if name in said), Plain())
 
 
-def _family(vocabulary: Vocabulary) -> _Any:
+def _family(vocabulary: Vocabulary) -> _Known:
     markers = vocabulary.markers
     if "<fim_prefix>" in markers and "<fim_suffix>" in markers:
         return _family_of_starcoder(vocabulary)
@@ -99,7 +99,7 @@ def _family(vocabulary: Vocabulary) -> _Any:
     return Plain()
 
 
-def _family_of_starcoder(vocabulary: Vocabulary) -> _Any:
+def _family_of_starcoder(vocabulary: Vocabulary) -> _Known:
     """Mellum, Granite and both StarCoders write their markers alike.
 
     Only StarCoder2 has ``<file_sep>`` without ``<filename>``. Among those with ``<filename>`` the metadata
@@ -139,7 +139,7 @@ def _begin(vocabulary: Vocabulary) -> str:
     return next((marker for marker in _BEGIN_MARKERS if marker in vocabulary.markers), "")
 
 
-def _needs(dialect: _Any) -> set[str]:
+def _needs(dialect: _Known) -> set[str]:
     """The markers without which a dialect cannot be spoken."""
     prompt = replace(dialect, begin="").render("", Window("", "", "", 0), ())
     return {segment.text for part in prompt for segment in part.segments if isinstance(segment, Marker)}
