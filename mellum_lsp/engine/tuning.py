@@ -127,50 +127,69 @@ def measure(
 ) -> None:
     """Add to ``tuning`` what the time allows, and always the cost of one token with the threads to be used.
 
-    Evaluating also brings the weights into memory and builds the graphs.
+    Evaluating also brings the weights into memory and builds the graphs. ``clock`` counts seconds.
     """
-    tokens = (np.arange(LARGEST_BATCH, dtype=np.int64) * 7919 % vocabulary_size).astype(np.int32)
-    deadline = clock() + (_LATER_SECONDS if tuning.times else _FIRST_SECONDS)
-
-    def time_batch(threads: int, size: int) -> None:
-        began = clock()
-        context.evaluate(0, tokens[:size], 0, outputs=1)
-        context.synchronise()
-        tuning.note(threads, size, (clock() - began) * 1e3)
-        context.clear(0)
-
-    def expected_seconds(threads: int, size: int) -> float:
-        known = tuning.times[threads]
-        return (known.get(size) or BatchCosts(known).milliseconds(size)) / 1e3
-
-    def try_batch(threads: int, size: int) -> None:
-        """Measure where the time that it will take is left."""
-        for _ in range(_REPEATS):
-            if clock() + expected_seconds(threads, size) > deadline:
-                return
-            time_batch(threads, size)
-
-    def try_sizes(threads: int, sizes: Sequence[int]) -> None:
-        context.use_threads(threads)
-        time_batch(threads, 1)  # with another number of threads, the first one is slow
-        for size in sizes:
-            try_batch(threads, size)
-
-    context.use_threads(preferred_threads)
-    context.evaluate(0, tokens[:1], 0, outputs=1)  # the first one reads the weights from the disk
-    context.synchronise()
-    context.clear(0)
-    try_sizes(preferred_threads, _COMPARED)
+    one = _Measurement(context, tuning, vocabulary_size, clock)
+    one.begin(preferred_threads)
+    one.try_sizes(preferred_threads, _COMPARED)
     for threads in other_threads:
-        if threads not in tuning.times and clock() < deadline:
-            try_sizes(threads, _COMPARED)
+        if threads not in tuning.times and one.seconds_left() > 0:
+            one.try_sizes(threads, _COMPARED)
     chosen = tuning.best_threads(preferred_threads)
     known = tuning.times[chosen]
     sizes = [size for size in _SIZES if size <= context.micro_batch_tokens]
-    try_sizes(chosen, sorted(sizes, key=lambda size: size in known))
+    one.try_sizes(chosen, sorted(sizes, key=lambda size: size in known))
     unknown = [size for size in sizes if size not in known]
-    if unknown and expected_seconds(chosen, min(unknown)) <= _ONE_MORE_SECONDS:
-        time_batch(chosen, min(unknown))
+    if unknown and one.expected_seconds(chosen, min(unknown)) <= _ONE_MORE_SECONDS:
+        one.time_batch(chosen, min(unknown))
+
+
+class _Measurement:
+    """Times batches for as long as a load may take; less where something is known already."""
+
+    def __init__(
+        self, context: Measurable, tuning: Tuning, vocabulary_size: int, clock: Callable[[], float]
+    ) -> None:
+        self._context = context
+        self._tuning = tuning
+        self._tokens = (np.arange(LARGEST_BATCH, dtype=np.int64) * 7919 % vocabulary_size).astype(np.int32)
+        self._clock = clock
+        self._deadline = clock() + (_LATER_SECONDS if tuning.times else _FIRST_SECONDS)
+
+    def seconds_left(self) -> float:
+        return self._deadline - self._clock()
+
+    def begin(self, threads: int) -> None:
+        """The first evaluation reads the weights from the disk; its time says nothing."""
+        self._context.use_threads(threads)
+        self._evaluate(1)
+
+    def try_sizes(self, threads: int, sizes: Sequence[int]) -> None:
+        """Measure each size while the time that it will take is left."""
+        self._context.use_threads(threads)
+        self.time_batch(threads, 1)  # with another number of threads, the first one is slow
+        for size in sizes:
+            for _ in range(_REPEATS):
+                if self.expected_seconds(threads, size) > self.seconds_left():
+                    break
+                self.time_batch(threads, size)
+
+    def time_batch(self, threads: int, size: int) -> None:
+        began = self._clock()
+        seconds = self._evaluate(size) - began
+        self._tuning.note(threads, size, seconds * 1e3)
+
+    def expected_seconds(self, threads: int, size: int) -> float:
+        known = self._tuning.times[threads]
+        return (known.get(size) or BatchCosts(known).milliseconds(size)) / 1e3
+
+    def _evaluate(self, size: int) -> float:
+        """Evaluate a batch and forget it; when it was done."""
+        self._context.evaluate(0, self._tokens[:size], 0, outputs=1)
+        self._context.synchronise()
+        done = self._clock()
+        self._context.clear(0)
+        return done
 
 
 class TuningStore:
