@@ -31,17 +31,18 @@ class Planned:
 class Document:
     """The plans of one document.
 
-    ``full`` has been evaluated and holds nothing that is gone; ``coming`` is to replace it once that is
-    evaluated too, by ``evaluation`` if that runs. ``latest`` is the caret that was planned for last. The
-    newest plan was compared with the project as of ``generation``, for a caret on line ``line``; ``hurried``
-    says that the project was too late for it. ``warming`` and ``attending`` are the tasks that evaluate what
-    is coming and keep the newest plan up to date.
+    ``full`` has been evaluated, last for the caret ``read_at``, and holds nothing that is gone; ``coming`` is
+    to replace it once that is evaluated too, by ``evaluation`` if that runs. ``latest`` is the caret that was
+    planned for last. The newest plan was compared with the project as of ``generation``, for a caret on line
+    ``line``; ``hurried`` says that the project was too late for it. ``warming`` and ``attending`` are the
+    tasks that evaluate what is coming and keep the newest plan up to date.
     """
 
     name: str
     latest: Caret
     micro: Planned | None = None
     full: Planned | None = None
+    read_at: Caret | None = None
     coming: Planned | None = None
     hurried: bool = False
     generation: int = -1
@@ -74,10 +75,26 @@ class Document:
             self.evaluation.abort()
         return self.coming
 
-    def evaluated(self, planned: Planned) -> None:
-        """The plan's prompt has been evaluated; from now on it serves, if it is the one expected."""
+    def evaluated(self, planned: Planned, caret: Caret) -> None:
+        """The plan's prompt for ``caret`` has been evaluated; from now on it serves, if it is the one
+        expected."""
         if self.coming and self.coming.plan is planned.plan:
             self.full, self.coming = self.coming, None
+        if self.full and self.full.plan is planned.plan:
+            self.read_at = caret
+
+    def is_warm(self, caret: Caret) -> bool:
+        """Whether ``full`` may serve ``caret`` and only what was typed is to be evaluated for that.
+
+        Where the caret has moved by lines, other lines stand below it, in front of the prefix: the plan still
+        holds, but everything behind its context is to be evaluated again.
+        """
+        if not fits(self.full, caret):
+            return False
+        plan = self.full.plan
+        if self.read_at is None or not plan.dialect.prefix_last:
+            return True
+        return plan.window(self.read_at).suffix == plan.window(caret).suffix
 
     def compared(self, generation: int, caret: Caret) -> None:
         """Note what the newest plan has been compared with."""

@@ -51,7 +51,7 @@ class Planner:
         if patient or document is not attended:  # the active document is kept up to date anyway
             await self._upkeep.compare(document, seconds)
         planned = document.newest if patient or not needs_micro else document.full
-        if fits(planned, caret):
+        if fits(planned, caret) and (patient or not needs_micro or document.is_warm(caret)):
             planned = replace(planned, retrieval_ms=0.0)
         elif patient or not needs_micro:
             planned = await self._maker.full(document, caret, seconds)
@@ -65,13 +65,16 @@ class Planner:
     def current(self, caret: Caret) -> Planned | None:
         """The plan that also holds for ``caret``, as it is: nothing is planned for it."""
         document = self._documents.get(caret)
-        plans = (document.full, document.micro) if document else ()
-        return next((planned for planned in plans if fits(planned, caret)), None)
+        if document is None:
+            return None
+        if document.is_warm(caret):
+            return document.full
+        return document.micro if fits(document.micro, caret) else None
 
     def knows_more(self, caret: Caret) -> bool:
         """Whether a request at ``caret`` would now get a full plan that shows more than the micro plan."""
         document = self._documents.get(caret)
-        if document is None or not fits(document.full, caret):
+        if document is None or document.full is None or not document.is_warm(caret):
             return False
         micro = document.micro
         return not fits(micro, caret) or micro.plan.render(caret) != document.full.plan.render(caret)
@@ -80,7 +83,7 @@ class Planner:
         """Tell that the plan's prompt has just been evaluated by a request."""
         document = self._documents.get(caret)
         if document:
-            document.evaluated(planned)
+            document.evaluated(planned, caret)
 
     async def warm(self, caret: Caret) -> None:
         """Look at the project again and evaluate the full plan; returns when that is done or given up.

@@ -100,7 +100,7 @@ class Upkeep:
 
     def warm(self, document: Document) -> None:
         """Make and evaluate the full plan in the background, where that is not done yet."""
-        if document.warming or (document.coming is None and fits(document.full, document.latest)):
+        if document.warming or (document.coming is None and document.is_warm(document.latest)):
             return
         document.warming = asyncio.create_task(self._warm(document), name="warm a plan")
         document.warming.add_done_callback(lambda task: _warmed(document, task))
@@ -110,6 +110,8 @@ class Upkeep:
         made_for: Caret | None = None
         while True:
             caret = document.latest
+            if document.coming is None and fits(document.full, caret) and not document.is_warm(caret):
+                document.coming = document.full
             if document.hurried or not fits(document.coming, caret):
                 if caret is made_for or (fits(document.full, caret) and not document.hurried):
                     return
@@ -121,14 +123,14 @@ class Upkeep:
             if coming is None or not fits(coming, caret):
                 continue
             if await self._evaluate(document, coming, caret):
-                document.evaluated(coming)
+                document.evaluated(coming, caret)
             else:
                 await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _evaluate(self, document: Document, planned: Planned, caret: Caret) -> bool:
         """Evaluate the plan's prompt; False where something more urgent interrupted it."""
         full, cells = document.full, self._maker.model.info.context_tokens
-        if full and full.plan.tokens + planned.plan.tokens > cells:
+        if full and full is not planned and full.plan.tokens + planned.plan.tokens > cells:
             document.full = None  # the engine has room for one of them
         generation = document.evaluation = self._engine.generate(
             GenerateRequest(

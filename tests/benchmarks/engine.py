@@ -104,7 +104,8 @@ async def measure_decoding(engine: LlamaEngine, model: Path, rounds: int) -> dic
     assert bare.stdin and bare.stdout
     ratios, ours, theirs = [], [], []
     for round_ in range(rounds + 1):
-        generation = engine.generate(GenerateRequest(prompt(PROMPT), TOKENS))
+        # Another text every time: what the model has just said is not computed again.
+        generation = engine.generate(GenerateRequest(prompt(f"# {round_}\n{PROMPT}"), TOKENS))
         _ = [token async for token in generation]
         stats = generation.stats
         engine_rate = (stats.generated_tokens - 1) / stats.decode_ms * 1e3

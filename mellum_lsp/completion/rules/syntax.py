@@ -8,7 +8,7 @@ from itertools import chain, islice
 from mellum_lsp.completion.boundaries import shorter_ends
 from mellum_lsp.completion.draft import Draft, Rejected
 from mellum_lsp.completion.fitting import fits_begun
-from mellum_lsp.completion.reasons import BREAKS_SYNTAX
+from mellum_lsp.completion.reasons import BREAKS_SYNTAX, TOO_SHORT
 from mellum_lsp.completion.rules.closers import reconcile_closers
 from mellum_lsp.completion.surroundings import look
 from mellum_lsp.completion.thresholds import is_bare_word
@@ -22,8 +22,8 @@ def end_with_valid_syntax(draft: Draft, caret: Caret) -> Draft | Rejected:
     """End at the last place up to which the draft is the beginning of something that fits.
 
     What a draft leaves open is thought closed: half a call is no mistake, a bracket too many is. A bare word
-    that would be left of a mistake proves nothing. Asked explicitly, a draft that fits nowhere is left as it
-    is.
+    that would be left of a mistake proves nothing; one that the gate has left (`if`) is no mistake, but too
+    little. Asked explicitly, a draft that fits nowhere is left as it is.
     """
     around = look(caret)
     if around.state.kind in ("line comment", "block comment"):
@@ -37,7 +37,9 @@ def end_with_valid_syntax(draft: Draft, caret: Caret) -> Draft | Rejected:
             if shorter is not draft and is_bare_word(shorter.text):
                 break
             return shorter
-    return draft if caret.trigger is Trigger.INVOKED else Rejected(BREAKS_SYNTAX)
+    if caret.trigger is Trigger.INVOKED:
+        return draft
+    return Rejected(TOO_SHORT if draft.cut and is_bare_word(draft.text) else BREAKS_SYNTAX)
 
 
 def _fits(draft: Draft, caret: Caret) -> bool:

@@ -93,6 +93,31 @@ class TestPlans:
             outcome = await completer.complete(caret_in(f"def add(a, b):\n    {typed}$0{closer}\n"))
             assert outcome.tokens.evaluated < 6
 
+    async def test_a_few_lines_away_the_micro_plan_answers_until_the_full_one_is_read_there(
+        self, make: Make
+    ) -> None:
+        """Other lines stand below the caret then, and in front of the prefix: hundreds of tokens."""
+        engine = ScriptedEngine(lambda request: "(a + b)" if request.max_tokens else "")
+        completer = make(engine, KnowsAChunk())
+        lines = [f"    line_{number} = print" for number in range(16)]
+
+        def at(line: int, typed: str = "") -> Caret:
+            here = [*lines[:line], f"{lines[line]}{typed}$0", *lines[line + 1 :]]
+            return caret_in("def f():\n" + "\n".join(here) + "\n")
+
+        async def knows_the_project(caret: Caret) -> bool:
+            return bool((await completer.complete(caret)).chunks)
+
+        await completer.warm(at(8))
+        assert await knows_the_project(at(8, "_"))
+        assert not await knows_the_project(at(5))
+        read = len(engine.generations)
+        await until(lambda: any(not g.request.max_tokens and g.ended for g in engine.generations[read:]))
+        await asyncio.sleep(0)
+        assert await knows_the_project(at(5, "_"))
+        await completer.warm(at(3))  # the caret rests there
+        assert await knows_the_project(at(3, "_"))
+
     async def test_warming_waits_for_requests(self, make: Make) -> None:
         more = asyncio.Event()
         engine = ScriptedEngine(lambda request: ["ret", Pause(more), "urn a"] if request.max_tokens else "")
