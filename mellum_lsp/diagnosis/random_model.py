@@ -116,7 +116,7 @@ def _describe(writer: Any, shape: Shape, kind: Kind) -> None:
     writer.add_head_count_kv(shape.kv_heads)
     writer.add_rope_dimension_count(shape.hidden // shape.heads)
     writer.add_layer_norm_rms_eps(1e-5)
-    tokens = [_MARKER, *_byte_alphabet(), _MERGE.replace(" ", "")]
+    tokens = [_MARKER, *byte_alphabet(), _MERGE.replace(" ", "")]
     fill = [f"word{number}" for number in range(shape.vocabulary - len(tokens))]
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("smollm")
@@ -182,7 +182,7 @@ def _random_blocks(random: np.random.Generator, extents: tuple[int, ...], type_:
     return blocks.reshape(rows, -1)
 
 
-def _byte_alphabet() -> list[str]:
+def byte_alphabet() -> list[str]:
     """GPT-2's printable stand-in for every byte, by byte value."""
     printable = {
         *range(ord("!"), ord("~") + 1),

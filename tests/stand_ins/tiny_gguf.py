@@ -18,6 +18,8 @@ from pathlib import Path
 import gguf
 import numpy as np
 
+from mellum_lsp.diagnosis.random_model import byte_alphabet
+
 MARKERS = (
     "<|endoftext|>",
     "<fim_prefix>",
@@ -118,7 +120,7 @@ def finish(writer: gguf.GGUFWriter, path: Path, tensors: Mapping[str, np.ndarray
 
 def byte_level_tokens() -> tuple[list[str], list[int]]:
     """Markers, a token for every byte, some merges; and the type of each token."""
-    tokens = [*MARKERS, *_byte_alphabet(), *(merge.replace(" ", "") for merge in MERGES)]
+    tokens = [*MARKERS, *byte_alphabet(), *(merge.replace(" ", "") for merge in MERGES)]
     kinds = gguf.TokenType
     return tokens, [kinds.CONTROL] * len(MARKERS) + [kinds.NORMAL] * (len(tokens) - len(MARKERS))
 
@@ -132,7 +134,7 @@ def _sentencepiece_tokens() -> tuple[list[str], list[int]]:
 
 def _chain(tokens: list[str], pieces: list[bytes]) -> list[int]:
     """The token of every piece, appended to ``tokens`` where the vocabulary lacks it."""
-    alphabet = _byte_alphabet()
+    alphabet = byte_alphabet()
     texts = ["".join(alphabet[byte] for byte in piece) for piece in pieces]
     if len(set(texts)) < len(texts):
         raise ValueError("every piece can be said only once: the next token follows from the last one alone")
@@ -176,17 +178,6 @@ def _tensors(vocabulary: int, chain: list[int], seed: int) -> dict[str, np.ndarr
             output[following] += embedding[current] * 3.0
     tensors["output.weight"] = output
     return tensors
-
-
-def _byte_alphabet() -> list[str]:
-    """GPT-2's printable stand-in for every byte, by byte value."""
-    printable = [
-        *range(ord("!"), ord("~") + 1),
-        *range(ord("¡"), ord("¬") + 1),
-        *range(ord("®"), ord("ÿ") + 1),
-    ]
-    others = iter(range(256, 512))
-    return [chr(byte) if byte in printable else chr(next(others)) for byte in range(256)]
 
 
 if __name__ == "__main__":

@@ -10,6 +10,10 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "mellum_lsp"
 TRAINING = PACKAGE.parent / "training"
 
+BELOW_COMPLETION = {"domain", "workspace", "retrieval", "prompt", "engine"}
+SERVES = BELOW_COMPLETION | {"completion", "models"}
+"""What a completion is made by."""
+
 MAY_IMPORT = {
     "domain": set(),
     "machine": set(),
@@ -27,56 +31,13 @@ MAY_IMPORT = {
     },
     "feedback": {"domain"},
     "models": {"domain", "machine", "engine.interface"},
-    "lsp": {"domain", "workspace", "retrieval", "completion", "feedback", "models", "engine"},
+    "lsp": (SERVES - {"prompt"}) | {"feedback"},
     "conformance": {"feedback", "lsp"},
-    "cli": {
-        "domain",
-        "workspace",
-        "retrieval",
-        "prompt",
-        "completion",
-        "feedback",
-        "models",
-        "engine",
-        "lsp",
-        "bench",
-        "diagnosis",
-        "conformance",
-        "adapt",
-    },
-    "diagnosis": {
-        "domain",
-        "machine",
-        "workspace",
-        "retrieval",
-        "prompt",
-        "completion",
-        "models",
-        "engine",
-    },
-    "bench": {
-        "domain",
-        "workspace",
-        "retrieval",
-        "prompt",
-        "completion",
-        "feedback",
-        "models",
-        "engine",
-        "conformance",
-    },
-    "adapt": {
-        "domain",
-        "machine",
-        "workspace",
-        "prompt",
-        "completion",
-        "feedback",
-        "models",
-        "engine",
-        "bench",
-    },
-    "training": {"domain", "workspace", "retrieval", "prompt", "completion", "engine", "bench"},
+    "diagnosis": SERVES | {"machine"},
+    "bench": SERVES | {"feedback", "conformance"},
+    "adapt": (SERVES - {"retrieval"}) | {"machine", "feedback", "bench"},
+    "cli": SERVES | {"feedback", "lsp", "bench", "diagnosis", "conformance", "adapt"},
+    "training": BELOW_COMPLETION | {"completion", "bench"},
 }
 
 PURE = (
