@@ -25,6 +25,12 @@ from vscode_fixtures import (  # noqa: F401 - fixtures, which pytest finds here
 )
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """A real editor on a machine that others use is slow; patience costs nothing where all goes well."""
+    if item.path.parent == Path(__file__).parent:
+        item.add_marker(pytest.mark.timeout(400))
+
+
 @pytest.fixture(scope="session")
 def editors() -> Path:
     """The folder of the editors, fetched where need be; tests skip with the reason where there are none."""

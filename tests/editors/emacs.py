@@ -20,7 +20,7 @@ PLUGIN = Path(__file__).resolve().parents[2] / "editor-configs" / "emacs"
 
 Seen = TypeVar("Seen")
 
-_PATIENCE_SECONDS = 20
+_PATIENCE_SECONDS = 90
 
 _START = """
 (setq inhibit-startup-screen t make-backup-files nil auto-save-default nil create-lockfiles nil
@@ -59,7 +59,7 @@ class Emacs:
         }
         self._home.chmod(0o700)
         self._terminal = Terminal([program, "-nw", "-Q", "-l", start, file], folder, environment)
-        self.wait_for((self._home / "socket").exists, "Emacs' server")
+        self.wait_for(self._answers, "Emacs' server")
 
     def eval(self, expression: str) -> Any:
         """The value of a Lisp expression, in the selected window's buffer."""
@@ -112,6 +112,11 @@ class Emacs:
             self._ask("(progn (setq kill-emacs-query-functions nil) (run-with-timer 0 nil #'kill-emacs) t)")
         self._terminal.close(patience_seconds=3)
         shutil.rmtree(self._home, ignore_errors=True)
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(OSError):
+            return bool(self._ask("t"))
+        return False
 
     def _ask(self, expression: str) -> str:
         """Send it as emacsclient does, and return what is printed."""

@@ -20,6 +20,9 @@ from terminal import Terminal
 REPOSITORY = Path(__file__).resolve().parents[2]
 PLUGIN = REPOSITORY / "editor-configs" / "neovim"
 
+PATIENCE_SECONDS = 90
+"""On a machine that others use; it costs nothing where all goes well."""
+
 Seen = TypeVar("Seen")
 
 _GHOST = """
@@ -55,7 +58,7 @@ class Neovim:
     """A headless Neovim with only the project's plugin, set up with ``options`` (a Lua table, as text).
 
     It has a home of its own. The server keeps its log and its feedback in ``state``, if given, else in there.
-    ``extra`` is Lua that runs before.
+    ``extra`` is Lua that runs before. ``init`` takes the place of all of that: a whole ``init.lua``.
     """
 
     namespace = "mellum"
@@ -64,23 +67,22 @@ class Neovim:
         self,
         program: Path,
         folder: Path,
-        options: str,
+        options: str = "{}",
         *,
         plugin: Path = PLUGIN,
         extra: str = "",
         state: Path | None = None,
+        init: str | None = None,
     ) -> None:
         # Socket paths are limited to about 100 bytes, so not under pytest's deep folders.
         self._home = Path(tempfile.mkdtemp(prefix="mellum-nvim-"))
         self._socket = self._home / "socket"
         start = self._home / "init.lua"
-        start.write_text(
-            # Neovim looks for a Python of its own when it opens a Python file: two seconds that we can spare.
-            "vim.g.loaded_python3_provider = 0\n"
-            f"vim.opt.rtp:append({json.dumps(str(plugin))})\n"
-            f"{extra}\nrequire('mellum').setup {options}\n",
-            "utf-8",
+        set_up = (
+            f"vim.opt.rtp:append({json.dumps(str(plugin))})\n{extra}\nrequire('mellum').setup {options}\n"
         )
+        # Neovim looks for a Python of its own when it opens a Python file: two seconds that we can spare.
+        start.write_text("vim.g.loaded_python3_provider = 0\n" + (init or set_up), "utf-8")
         names = ("CONFIG_HOME", "DATA_HOME", "STATE_HOME", "CACHE_HOME", "RUNTIME_DIR")
         homes = {f"XDG_{name}": str(self._home / name.lower()) for name in names}
         if state:
@@ -136,7 +138,7 @@ class Neovim:
         found = self.lua(_GHOST, self.namespace)
         return Ghost(**found) if found else None
 
-    def wait_for_ghost(self, text: str | None = None, timeout: float = 30) -> Ghost:
+    def wait_for_ghost(self, text: str | None = None, timeout: float = PATIENCE_SECONDS) -> Ghost:
         """The ghost, once there is one (with this text)."""
         return self.wait_for(
             lambda: ghost if (ghost := self.ghost) and text in (None, ghost.text) else None,
@@ -149,7 +151,7 @@ class Neovim:
         children = self.lua("return vim.api.nvim_get_proc_children(vim.fn.getpid())")
         return children[0] if children else None
 
-    def wait_for_client(self, timeout: float = 30) -> None:
+    def wait_for_client(self, timeout: float = PATIENCE_SECONDS) -> None:
         """Until the server is ready and serves this buffer."""
         code = """
         local client = vim.lsp.get_clients({ name = "mellum", bufnr = 0 })[1]
@@ -157,12 +159,12 @@ class Neovim:
         """
         self.wait_for(lambda: self.lua(code), "the server", timeout)
 
-    def wait_until_loaded(self, timeout: float = 60) -> None:
+    def wait_until_loaded(self, timeout: float = PATIENCE_SECONDS) -> None:
         """Until the server says that its model is loaded: until then it shows nothing."""
         code = "return (require('mellum').last_status() or {}).state == 'ready'"
         self.wait_for(lambda: self.lua(code), "the model", timeout)
 
-    def wait_for(self, look: Callable[[], Seen | None], what: str, timeout: float = 30) -> Seen:
+    def wait_for(self, look: Callable[[], Seen | None], what: str, timeout: float = PATIENCE_SECONDS) -> Seen:
         """What ``look`` sees, once it sees something."""
         end = time.monotonic() + timeout
         while not (seen := look()):
@@ -175,7 +177,11 @@ class Neovim:
 
     def close(self) -> None:
         if self._running():
+            # The server first: it ends later than an editor that waits for nobody, and writes till then.
+            stop = "for _, one in ipairs(vim.lsp.get_clients()) do vim.lsp.stop_client(one.id) end"
+            ended = "vim.wait(3000, function() return #vim.lsp.get_clients() == 0 end, 10)"
             with contextlib.suppress(NeovimGoneError, NeovimRefusedError):
+                self.lua(f"{stop} {ended}")
                 self._rpc.call("nvim_command", "qall!")
             self._rpc.close()
         self._end()

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 _REQUEST, _RESPONSE = 0, 1
-_PATIENCE_SECONDS = 20
+_PATIENCE_SECONDS = 60
 
 
 class NeovimRefusedError(AssertionError):

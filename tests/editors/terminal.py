@@ -64,7 +64,7 @@ class Terminal:
             env=self._environment,
             capture_output=True,
             encoding="utf-8",
-            timeout=20,
+            timeout=60,
             check=False,
         )
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from editors_here import EMBEDDED_MODEL, SERVER, recorded
+from editors_here import EMBEDDED_MODEL, SERVER, is_ready, recorded
 from emacs import PLUGIN, Emacs
+from neovim import Neovim
 
 pytestmark = [
     pytest.mark.editor,
@@ -46,6 +48,9 @@ EGLOT = """
 
 OpenEmacs = Callable[..., Emacs]
 
+READ_SECONDS = 0.8
+"""After this, typing something else is a refusal."""
+
 
 @pytest.fixture
 def program(editors: Path) -> Path:
@@ -56,7 +61,10 @@ def program(editors: Path) -> Path:
 
 @pytest.fixture
 def open_emacs(
-    program: Path, project: Path, write_script: Callable[[Sequence[dict[str, object]]], str]
+    program: Path,
+    project: Path,
+    tmp_path: Path,
+    write_script: Callable[[Sequence[dict[str, object]]], str],
 ) -> Iterator[OpenEmacs]:
     """Opens a file in an Emacs with ``client``; the server follows ``script`` or runs ``model``."""
     opened: list[Emacs] = []
@@ -70,13 +78,14 @@ def open_emacs(
         state: Path | None = None,
     ) -> Emacs:
         chosen = write_script(script) if script is not None else str(model)
-        command = " ".join(map(json.dumps, [str(SERVER), "serve", "--model", chosen]))
+        recording = tmp_path / f"{file}.jsonl"
+        words = [str(SERVER), "serve", "--model", chosen, "--record", str(recording)]
+        command = " ".join(map(json.dumps, words))
         emacs = Emacs(program, project, file, MELLUM.format(command=command) + client, state=state)
         opened.append(emacs)
-        if client is LSP_MODE:
-            emacs.wait_for(lambda: emacs.eval("(mellum-status)") == "mellum", "the server")
-        else:
-            emacs.wait_for(lambda: emacs.eval("(and (eglot-current-server) t)"), "the server")
+        emacs.wait_for(lambda: is_ready(recording), "the server")
+        serves = '(equal (mellum-status) "mellum")' if client is LSP_MODE else "(and (eglot-managed-p) t)"
+        emacs.wait_for(lambda: emacs.eval(serves), "its client")
         return emacs
 
     yield start
@@ -148,6 +157,61 @@ class TestLspMode:
         record(dismissed)
         assert emacs.ghost is None
         assert emacs.buffer == f"one = {says['one']}\ntwo = {says['two']}\nthree = "
+
+    def test_typing_along_brings_it_back_and_typing_something_else_refuses_it(
+        self, open_emacs: OpenEmacs
+    ) -> None:
+        emacs = open_emacs(
+            "a.py", [{"after": "x = ", "text": "calc()"}, {"after": "y = ", "text": "other()"}]
+        )
+        emacs.text("x = ")
+        emacs.wait_for_ghost("calc()")
+        for typed in range(1, len("calc()")):
+            emacs.text("calc()"[typed - 1])
+            emacs.wait_for_ghost("calc()"[typed:])
+        emacs.text(")")
+        through = ("typed through", 6)
+        emacs.wait_for(lambda: through in recorded(emacs.state_home), "what the server read from the text")
+
+        emacs.keys("Enter")
+        emacs.text("y = ")
+        emacs.wait_for_ghost("other()")
+        emacs.wait_for(lambda: ("shown", 7) in recorded(emacs.state_home), "that it was seen")
+        time.sleep(READ_SECONDS)
+        emacs.text("7")
+        emacs.wait_for(lambda: ("dismissed", 7) in recorded(emacs.state_home), "the refusal")
+        assert emacs.ghost is None
+
+    def test_a_very_long_line_and_a_read_only_buffer(self, open_emacs: OpenEmacs, project: Path) -> None:
+        long = "names = [" + "'é🎉', " * 400 + "]; last = "
+        (project / "a.py").write_text(long, "utf-8")
+        emacs = open_emacs("a.py", [{"after": "; last = ", "text": "names[-1]"}])
+        emacs.eval("(progn (goto-char (point-max)) (delete-char -1) t)")
+        emacs.text(" ")
+        emacs.wait_for_ghost("names[-1]")
+        emacs.keys("Tab")
+        emacs.wait_for(lambda: emacs.buffer == f"{long}names[-1]", "the accepted text")
+        emacs.eval("(progn (read-only-mode) t)")
+        emacs.text("x")
+        emacs.wait_for(lambda: "read-only" in emacs.screen(), "Emacs' refusal")
+        assert emacs.buffer == f"{long}names[-1]"
+        assert emacs.ghost is None
+
+    def test_an_emacs_and_a_neovim_on_one_project_write_to_one_store(
+        self, open_emacs: OpenEmacs, open_neovim: Callable[..., Neovim], tmp_path: Path
+    ) -> None:
+        says = [{"after": "x = ", "text": "compute()"}]
+        state = tmp_path / "state"
+        nvim = open_neovim("b.py", says, state=state)
+        emacs = open_emacs("a.py", says, state=state)
+        nvim.text("ix = ")
+        emacs.text("x = ")
+        nvim.wait_for_ghost("compute()")
+        emacs.wait_for_ghost("compute()")
+        nvim.keys("<Tab>")
+        emacs.keys("Tab")
+        emacs.wait_for(lambda: len(recorded(state)) == 4, "what became of both")
+        assert sorted(recorded(state)) == [("accepted", 9)] * 2 + [("shown", 9)] * 2
 
     def test_the_choice_that_the_user_asked_for_stays(self, open_emacs: OpenEmacs) -> None:
         emacs = open_emacs("a.py", [{"after": "names = []\n", "text": "ages = {}"}])

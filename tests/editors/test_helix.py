@@ -12,7 +12,7 @@ from pathlib import Path
 
 import helix_languages
 import pytest
-from editors_here import EMBEDDED_MODEL, SERVER, recorded
+from editors_here import EMBEDDED_MODEL, SERVER, is_ready, recorded
 from neovim import REPOSITORY, Neovim
 from terminal import Terminal
 
@@ -25,16 +25,26 @@ pytestmark = [
 
 LANGUAGES = REPOSITORY / "editor-configs" / "helix" / "languages.toml"
 LOOP = [{"after": "for name in names:\n    ", "text": "if name:\n        print(name)"}]
-# Without the menu's own key, Helix asks when a word has two letters.
+PATIENCE_SECONDS = 80
+READ_SECONDS = 0.8
+"""After this, typing something else is a refusal."""
+
+# Helix asks by itself when a word has two letters.
 TYPED = "    if"
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A home with the project's languages.toml; an engine ends with its editor."""
+    """A home with the project's languages.toml. An engine ends with its editor.
+
+    Helix would give a server up that has not started within 20 seconds; where tests share a machine, one may
+    not have.
+    """
     (tmp_path / "helix").mkdir()
+    start = 'args = ["serve"]\n'
     settings = "\n[language-server.mellum.config.engine]\nidleSeconds = 0\n"
-    (tmp_path / "helix" / "languages.toml").write_text(LANGUAGES.read_text("utf-8") + settings, "utf-8")
+    text = LANGUAGES.read_text("utf-8").replace(start, f"{start}timeout = {PATIENCE_SECONDS}\n")
+    (tmp_path / "helix" / "languages.toml").write_text(text + settings, "utf-8")
     return tmp_path
 
 
@@ -64,12 +74,16 @@ def open_helix(
         programs.mkdir()
         server = programs / "mellum-lsp"
         chosen = write_script(script) if script is not None else model
-        server.write_text(f'#!/bin/sh\nexec "{SERVER}" "$@" --model "{chosen}"\n', "utf-8")
+        recording = home / "recording.jsonl"
+        serve = f'exec "{SERVER}" "$@" --model "{chosen}" --record "{recording}"'
+        server.write_text(f"#!/bin/sh\n{serve}\n", "utf-8")
         server.chmod(0o755)
         path = f"{programs}{os.pathsep}{os.environ['PATH']}"
         terminal = Terminal([hx, file], project, environment(home, PATH=path))
         opened.append(terminal)
         wait_until(lambda: "NOR" in terminal.screen(), terminal)
+        # Helix asks once for a word: before the server can answer there is no menu.
+        wait_until(lambda: is_ready(recording), terminal)
         return terminal
 
     yield start
@@ -77,7 +91,9 @@ def open_helix(
         terminal.close(patience_seconds=0)
 
 
-def wait_until(condition: Callable[[], bool], terminal: Terminal, patience_seconds: float = 30) -> None:
+def wait_until(
+    condition: Callable[[], bool], terminal: Terminal, patience_seconds: float = PATIENCE_SECONDS
+) -> None:
     end = time.monotonic() + patience_seconds
     while not condition():
         assert time.monotonic() < end, terminal.screen()
@@ -85,16 +101,13 @@ def wait_until(condition: Callable[[], bool], terminal: Terminal, patience_secon
 
 
 def wait_for_menu(helix: Terminal, label: str) -> None:
-    """Helix asks once per word; while the server starts there is no answer, so ask until there is."""
+    wait_until(lambda: label in helix.screen(), helix)
 
-    def shown() -> bool:
-        if label in helix.screen():
-            return True
-        helix.keys("C-x")
-        time.sleep(0.5)
-        return label in helix.screen()
 
-    wait_until(shown, helix)
+def leave_insert_mode(helix: Terminal) -> None:
+    """Until Helix has left it: what comes right behind an escape would be read as its Alt key."""
+    helix.keys("Escape")
+    wait_until(lambda: "NOR" in helix.screen(), helix)
 
 
 @pytest.mark.parametrize("ending", [b"\n", b"\r\n"], ids=["lf", "crlf"])
@@ -111,7 +124,8 @@ def test_a_suggestion_of_several_lines_is_in_the_menu_and_is_inserted_to_the_byt
     helix.keys("Tab")
     wait_until(lambda: "print(name)" in helix.screen().split("\n")[3], helix)
     wait_until(lambda: helix.screen().count("print(name)") == 2, helix)  # the code itself, beside the menu
-    helix.keys("Enter", "Escape")
+    helix.keys("Enter")
+    leave_insert_mode(helix)
     helix.text(":wq")
     helix.keys("Enter")
     wait_until(lambda: not helix.running(), helix)
@@ -129,6 +143,48 @@ def test_what_became_of_a_suggestion_is_recorded_though_helix_tells_only_of_acce
     wait_until(lambda: "total = compute(values)" in helix.screen().split("\n")[1], helix)
     helix.keys("Escape")
     wait_until(lambda: [kind for kind, _ in recorded(home)] == ["shown", "accepted"], helix)
+
+
+def test_what_is_undone_typed_through_and_refused_is_read_from_the_document(
+    open_helix: Callable[..., Terminal], home: Path
+) -> None:
+    says = {"one": "compute(values)", "two": "commit()", "three": "consider()"}
+    helix = open_helix("a.py", [{"after": f"{name} = ", "text": text} for name, text in says.items()])
+    helix.text("oone = co")
+    wait_for_menu(helix, says["one"])
+    helix.keys("Tab", "Enter")
+    wait_until(lambda: f"one = {says['one']}" in helix.screen(), helix)
+    leave_insert_mode(helix)
+    helix.text("u")
+    wait_until(lambda: says["one"] not in helix.screen(), helix)
+
+    helix.text("otwo = co")
+    wait_for_menu(helix, says["two"])
+    helix.text("mmit()")
+    wait_until(lambda: ("typed through", len("mmit()")) in recorded(home), helix)
+    leave_insert_mode(helix)
+    helix.text("othree = co")
+    wait_for_menu(helix, says["three"])
+    time.sleep(READ_SECONDS)
+    helix.text("unt")
+    wait_until(lambda: "dismissed" in [kind for kind, _ in recorded(home)], helix)
+    outcomes = [kind for kind, _ in recorded(home) if kind != "shown"]
+    assert outcomes == ["accepted", "typed through", "dismissed"]
+
+
+def test_a_very_long_line(open_helix: Callable[..., Terminal], project: Path) -> None:
+    long = "names = [" + "'é🎉', " * 2000 + "]; last = co"
+    file = project / "a.py"
+    file.write_text(long + "\n", "utf-8")
+    helix = open_helix("a.py", [{"after": "; last = ", "text": "count(names)"}])
+    helix.keys("A", "C-x")
+    wait_for_menu(helix, "count(names)")
+    helix.keys("Tab", "Enter")
+    leave_insert_mode(helix)
+    helix.text(":wq")
+    helix.keys("Enter")
+    wait_until(lambda: not helix.running(), helix)
+    assert file.read_text("utf-8") == long.removesuffix("co") + "count(names)\n"
 
 
 def test_a_helix_and_a_neovim_on_one_project_write_to_one_store(
@@ -156,6 +212,8 @@ def test_the_embedded_model_completes(open_helix: Callable[..., Terminal], proje
     helix = open_helix("shapes.py", model=EMBEDDED_MODEL)
     helix.text("geo")
     helix.text("self.depth = ")
+    wait_until(lambda: "self.depth =" in helix.screen(), helix)
+    helix.keys("C-x")
     wait_for_menu(helix, "depth text")  # asked for by a key, there are others below it
     helix.keys("Tab", "Escape")
     wait_until(lambda: "self.depth = depth" in helix.screen(), helix)

@@ -149,7 +149,8 @@ def test_nothing_to_say_leaves_no_ghost_behind(open_neovim: OpenNeovim) -> None:
     nvim.wait_for_ghost()
     nvim.text("pass")
     nvim.keys("<CR>")
-    time.sleep(SETTLED_SECONDS)
+    silent = "return require('mellum').status() == 'mellum: silent, empty'"
+    nvim.wait_for(lambda: nvim.lua(silent), "the server's answer")
     assert nvim.ghost is None
     nvim.keys("<Tab>")
     nvim.wait_for(lambda: nvim.lines == ["def add(a, b):", "    pass", "    "], "an ordinary tab")
@@ -273,7 +274,7 @@ def test_the_embedded_model_completes(open_neovim: OpenNeovim, project: Path, ve
     nvim.wait_until_loaded()
     nvim.keys("G")
     nvim.text("oself.depth =")
-    ghost = nvim.wait_for_ghost(timeout=30)
+    ghost = nvim.wait_for_ghost()
     assert ghost.text.split("\n")[0] == " depth"
     nvim.keys("<Tab>")
     accepted = ("        self.depth =" + ghost.text).split("\n")

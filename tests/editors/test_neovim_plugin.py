@@ -82,7 +82,7 @@ def test_the_status_says_why_nothing_is_shown(open_neovim: OpenNeovim) -> None:
     nvim = open_neovim("a.py", ADD, options="settings = { suppressIn = { 'comment' } }")
     status = "return require('mellum').status()"
     nvim.text("i# a comment ")
-    nvim.wait_for(lambda: nvim.lua(status) == "mellum: silent, in a comment", "the reason", 3)
+    nvim.wait_for(lambda: nvim.lua(status) == "mellum: silent, in a comment", "the reason")
     nvim.keys("<Esc>")
     nvim.command("help")
     assert nvim.lua(status) == "", "no server works on help"

@@ -86,7 +86,7 @@ def test_the_server_is_installed_with_consent_and_completes_with_the_embedded_mo
     window.open("a.py")
     window.press("Control+End")
     window.type("def perimeter(width, height):")
-    window.press("Enter")
+    window.new_line()
     window.type("return ")
     window.page.locator(".ghost-text-decoration").first.wait_for()
 
