@@ -142,7 +142,7 @@ class Completer:
             if silence:
                 return silent(silence, self._model, begun)
             outcome = await self._generate(caret, settle_seconds, begun)
-        if invoked and outcome.items:
+        if invoked and (outcome.items or reasons.is_refusal(outcome.reason)):
             outcome = await self._with_candidates(caret, outcome, begun)
         self._ghosts.add(caret, outcome)
         return outcome
@@ -188,10 +188,14 @@ class Completer:
         return cut_off(reason, threshold_for(caret, self._settings))
 
     async def _with_candidates(self, caret: Caret, outcome: Outcome, begun: float) -> Outcome:
-        """The outcome with other candidates behind its item, each of them different."""
+        """The outcome with other candidates behind its item, each of them different; they are the best there
+        is where the model's first thought was refused."""
         others = await other_candidates(self._flights, self._cache, caret, self._settings)
-        items = distinct([outcome.items[0], *map(item_of, others)])
-        return replace(outcome, items=items, timings=replace(outcome.timings, total_ms=since(begun)))
+        items = distinct([*outcome.items, *map(item_of, others)])
+        if not items:
+            return outcome
+        timings = replace(outcome.timings, total_ms=since(begun))
+        return replace(outcome, items=items, reason="", confidence=items[0].confidence, timings=timings)
 
     @property
     def _model(self) -> str:

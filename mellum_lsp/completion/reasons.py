@@ -119,6 +119,20 @@ def engine_failed(message: str) -> Reason:
     return Reason(Silence.ENGINE_FAILED, message.strip().split("\n", 1)[0])
 
 
+_REFUSALS = {
+    Silence.REPETITION,
+    Silence.DUPLICATES_SUFFIX,
+    Silence.REWRITES_LINE_ABOVE,
+    Silence.BROKEN_TEXT,
+    Silence.SECRET,
+}
+
+
+def is_refusal(text: str) -> bool:
+    """Whether the model did say something, which no caret deserves: it may have had second thoughts."""
+    return kind_of(text) in _REFUSALS
+
+
 def kind_of(text: str) -> Silence | None:
     """The kind of a reason's text, for counting; None where the text is no reason."""
     matches = [

@@ -54,6 +54,24 @@ async def test_the_best_is_offered_whatever_it_is_but_no_second_one_that_would_b
     assert [item.text for item in outcome.items] == ["return"]
 
 
+async def test_where_the_best_is_refused_second_thoughts_are_offered(make: Make) -> None:
+    asked = caret_in("first()\n$0\nlast = 1\n", trigger=Trigger.INVOKED)
+    said: dict[int, Script] = {0: "last = 1", 1: [("second()", 0.1)], 2: [("third()", 0.2)]}
+    engine = ScriptedEngine(lambda request: said[request.first_token_rank])
+    completer = make(engine)
+    outcome = await completer.complete(asked)
+    assert [item.text for item in outcome.items] == ["third()", "second()"]
+    assert (outcome.reason, round(outcome.confidence, 2)) == ("", 0.2)
+    assert (await completer.explain(asked)).reason == "duplicates suffix"
+
+
+async def test_an_empty_first_thought_is_an_answer(make: Make) -> None:
+    said = {0: "", 1: "second()", 2: "third()"}
+    engine = ScriptedEngine(lambda request: said[request.first_token_rank])
+    outcome = await make(engine).complete(ASKED)
+    assert (outcome.items, outcome.reason) == ((), "empty")
+
+
 async def test_slow_candidates_are_left_out_and_their_work_ends(make: Make) -> None:
     engine = ScriptedEngine(
         lambda request: [Pause(30.0), "late"] if request.first_token_rank == 2 else says(request)
