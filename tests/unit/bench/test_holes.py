@@ -10,7 +10,7 @@ from mellum_lsp.bench.holes import Hole, NoHoles, all_holes, choose_holes, place
 from mellum_lsp.bench.project import Project, is_test
 from mellum_lsp.retrieval.tokens import identifiers
 
-from .conftest import write_shop
+from .shop import write_shop
 
 
 def of_six_seeds(project: Project) -> list[Hole]:

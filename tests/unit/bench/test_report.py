@@ -20,7 +20,7 @@ from mellum_lsp.completion.calibrated import calibrated
 from mellum_lsp.completion.settings import CompletionSettings
 from mellum_lsp.engine.scripted import ScriptedEngine
 
-from .conftest import knowing
+from .shop import knowing
 
 GOOD, SILENT = Variant("knowing", "default", 512), Variant("silent", "default", 512)
 GOOD_NONE = Variant("knowing", "none", 512)

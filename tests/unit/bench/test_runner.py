@@ -19,7 +19,7 @@ from mellum_lsp.domain import Trigger, prompt_text
 from mellum_lsp.engine.interface import EngineCrashed, GenerateRequest, GenerationStats, Token
 from mellum_lsp.engine.scripted import ScriptedEngine, ScriptedGeneration
 
-from .conftest import knowing
+from .shop import knowing
 
 NONE, DEFAULT = Variant("scripted", "none", 512), Variant("scripted", "default", 512)
 
