@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
-from mellum_lsp.workspace.languages import Language
-from mellum_lsp.workspace.parsing import parse
 from mellum_lsp.workspace.settings import IndexSettings
 
 _MAX_DEPTH = 100
@@ -43,13 +41,11 @@ class Span:
     scope: tuple[int, ...] = ()
 
 
-def cut_chunks(text: str, language: Language | None, settings: IndexSettings) -> list[Span]:
-    """The chunks of a text whose line ending is ``\\n``, in the file's order. Never raises on broken text."""
-    return cut_tree(text.split("\n"), parse(text, language, settings.parse_ms / 1000), settings)
-
-
 def cut_tree(lines: list[str], root: Any | None, settings: IndexSettings) -> list[Span]:
-    """The chunks of a text by the root node of its tree (`parsing.parse`); without one, windows of lines."""
+    """The chunks of a text by the root node of its tree (`parsing.parse`); without one, windows of lines.
+
+    ``lines`` are the text's, cut at ``\\n``; the chunks come in their order. Never raises on broken text.
+    """
     spans = line_windows(lines, settings) if root is None else _Cutter(lines, settings).cut(root)
     return [span for span in (_without_blank_ends(lines, span) for span in spans) if span is not None]
 

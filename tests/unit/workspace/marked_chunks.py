@@ -7,13 +7,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mellum_lsp.workspace.chunks import cut_chunks
-from mellum_lsp.workspace.languages import language_by_id
+from mellum_lsp.workspace.chunks import Span, cut_tree
+from mellum_lsp.workspace.languages import Language, language_by_id
+from mellum_lsp.workspace.parsing import parse
 from mellum_lsp.workspace.settings import IndexSettings
 
 FOLDER = Path(__file__).parents[2] / "goldens" / "chunks"
 LIMITS = IndexSettings(chunk_lines=5, max_chunk_lines=9, max_chunk_characters=400)
 RULE = "-------- "
+
+
+def cut_chunks(text: str, language: Language | None, settings: IndexSettings) -> list[Span]:
+    """The chunks of a text as the index cuts it."""
+    return cut_tree(text.split("\n"), parse(text, language, settings.parse_ms / 1000), settings)
 
 
 def source_of(golden: str) -> str:

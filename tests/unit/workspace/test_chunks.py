@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mellum_lsp
-from mellum_lsp.workspace.chunks import Span, cut_chunks
+from mellum_lsp.workspace.chunks import Span
 from mellum_lsp.workspace.languages import LANGUAGES, Language, find_language, language_by_id
 from mellum_lsp.workspace.settings import IndexSettings
+
+from .marked_chunks import cut_chunks
 
 SETTINGS = IndexSettings()
 
