@@ -43,10 +43,10 @@ async def outcomes(golden: Golden, engine: ScriptedEngine, carets: list[Caret]) 
     settings = CompletionSettings(gate=golden.gate)
     completer = Completer(engine, NoContext(), settings)
     try:
-        answers = []
-        for caret in carets:
-            answers.append(await completer.complete(caret))
+        answers = [await completer.complete(carets[0])]
+        for caret in carets[1:]:
             await asyncio.sleep(0.01)  # the stream's tail goes into the cache
+            answers.append(await completer.complete(caret))
         return answers
     finally:
         await completer.close()
