@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 IDENTICAL_LINES = 3
+"""Also where lines that say nothing stand between them."""
 LONGEST_BLOCK = 6
 LONGEST_UNIT = 40
 
@@ -16,15 +17,16 @@ _ONLY_CLOSES = re.compile(r"\W*(?:end\w*|fi|done|esac)\W*")
 def repeated_lines(lines: Sequence[str]) -> int:
     """How many lines from the end only repeat what stands before them; 0 where none do.
 
-    Three identical lines in a row are one line too often twice; a block of two or more lines once. Lines
-    without a letter or digit (brackets, rulers) and words that close blocks repeat for good reasons.
+    Three identical lines in a row are one line too often twice; a block of several lines once. Lines without
+    a letter or digit (brackets, rulers) and words that close blocks repeat for good reasons, and do not make
+    several lines of one.
     """
-    if len(lines) >= IDENTICAL_LINES and _says(lines[-1]) and len(set(lines[-IDENTICAL_LINES:])) == 1:
-        return IDENTICAL_LINES - 1
-    for size in range(2, min(LONGEST_BLOCK, len(lines) // 2) + 1):
-        block = lines[-size:]
-        if block == lines[-2 * size : -size] and len({line for line in block if _says(line)}) > 1:
-            return size
+    for size in range(1, min(LONGEST_BLOCK, len(lines) // 2) + 1):
+        block = list(lines[-size:])
+        said = len({line for line in block if _says(line)})
+        times = 2 if said > 1 else IDENTICAL_LINES
+        if said and list(lines[-size * times :]) == block * times:
+            return size * (times - 1)
     return 0
 
 

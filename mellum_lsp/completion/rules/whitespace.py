@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 from mellum_lsp.completion.draft import Draft, Rejected
 from mellum_lsp.completion.nesting import Nesting
 from mellum_lsp.completion.reasons import EMPTY
 from mellum_lsp.completion.surroundings import Surroundings, look
 from mellum_lsp.domain import Caret
 
+_LED_ON = re.compile(r"(?<=\S)(?:\s*\n[ \t]*(?:\*|#|//+|--))+\s*\Z")
+
 
 def trim_whitespace(draft: Draft, caret: Caret) -> Draft | Rejected:
     """Trim the draft's end, empty the lines of it that hold only whitespace, and drop a second space.
+
+    A last line that only leads on a comment which does not go on is as good as white.
 
     Spaces stay where something follows directly: before text on the caret's line and inside a string.
     """
@@ -25,7 +31,7 @@ def trim_whitespace(draft: Draft, caret: Caret) -> Draft | Rejected:
         return draft.with_text(text)
     state = Nesting(around).read_all(text).state
     in_string = state.kind == "string" and not state.multiline
-    return draft.with_text(text if in_string else text.rstrip())
+    return draft.with_text(text if in_string else _LED_ON.sub("", text).rstrip())
 
 
 def _is_behind_space(around: Surroundings) -> bool:
