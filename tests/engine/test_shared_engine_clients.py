@@ -34,7 +34,7 @@ class TestStrangers:
         address = place_for(tiny_model, ONE_THREAD).address
 
         @given(st.binary(max_size=200), st.booleans(), st.booleans())
-        @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+        @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
         def send(noise: bytes, greets: bool, framed: bool) -> None:
             with socket.socket(socket.AF_UNIX) as client:
                 client.connect(str(address))

@@ -83,7 +83,7 @@ edits = st.lists(st.tuples(places, places, texts), max_size=8)
 
 
 @given(text=texts, edits=edits, here=places, encoding=st.sampled_from(ENCODINGS))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_any_edits_anywhere(
     text: str,
     edits: list[tuple[types.Position, types.Position, str]],
@@ -104,7 +104,7 @@ def test_any_edits_anywhere(
 
 
 @given(text=texts, here=places, encoding=st.sampled_from(ENCODINGS))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_place_turned_into_units_and_back_is_the_same_place(
     text: str, here: types.Position, encoding: Encoding
 ) -> None:

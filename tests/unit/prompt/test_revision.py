@@ -267,7 +267,7 @@ class TestCarriedOver:
         fresh, _ = plan_for("x = 1\n¦", found("b.py", 1, "b"), total=160)
         assert carried_over(fresh, held, fresh.chunks, nothing_gone) is fresh
 
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=50)
     @given(chunks, chunks, budgets)
     def test_the_budget_is_kept(self, before, offered, limits) -> None:
         held = make_plan(caret_in("¦"), before, limits, Mellum(), one_per_character)

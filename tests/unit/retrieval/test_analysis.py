@@ -36,7 +36,7 @@ def sets_of(table: SetTable) -> list[list[int]]:
     return sets
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(TEXTS)
 def test_every_chunk_has_the_sets_of_its_own_text(texts: list[str]) -> None:
     sources = [Source(f"{number}.py", text) for number, text in enumerate(texts)]

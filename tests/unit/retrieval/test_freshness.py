@@ -68,7 +68,7 @@ def test_the_same_path_in_another_folder_keeps_a_chunk() -> None:
     assert index.is_gone(chunk)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from([LOAD, SAVE, LOAD + SAVE, None])), max_size=8)
 )

@@ -52,7 +52,7 @@ STEPS = st.lists(
 def test_equals_brute_force_after_any_sequence(with_bits: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(iou, "_COMMON_FROM_CHUNKS", 4 if with_bits else 1 << 30)
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(STEPS, TERMS, st.integers(1, 12))
     def check(steps: list[tuple[str, object]], query: frozenset[int], limit: int) -> None:
         index, alive = IouIndex(), {}

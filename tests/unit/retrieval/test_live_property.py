@@ -94,7 +94,7 @@ def happen(event: str, root: Path, first: str, second: str, index: LiveIndex, op
         pass  # not there, or a folder in the way: then this event did not happen
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(EVENTS)
 def test_the_index_equals_one_built_from_scratch(
     living: tuple[Path, LiveIndex], events: list[tuple[str, str, str]]

@@ -30,7 +30,7 @@ def caret_in(text: str, path: str = "main.py", language: str = "python") -> Care
 def test_equals_an_index_built_from_scratch(renumber_from: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(project, "_RENUMBER_FROM_CHUNKS", renumber_from)
 
-    @settings(max_examples=80, deadline=None)
+    @settings(max_examples=80)
     @given(st.lists(st.tuples(PATHS, st.one_of(st.none(), TEXTS)), max_size=20), TEXTS)
     def check(steps: list[tuple[str, str | None]], around: str) -> None:
         index, texts = ProjectIndex(), {}

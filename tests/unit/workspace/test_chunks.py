@@ -201,7 +201,7 @@ LINES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(LINES, max_size=120), st.sampled_from(["python", "typescript", "java", "kotlin", "rust", None])
 )

@@ -55,7 +55,7 @@ def make_tree(root: Path, files: list[str], rules: dict[str, list[str]]) -> list
 
 
 @needs_git
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     files=st.lists(PATHS, min_size=1, max_size=8, unique=True),
     top=RULES,

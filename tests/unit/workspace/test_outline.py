@@ -83,7 +83,7 @@ def test_every_signature_of_real_sources_remains_and_no_body_does(path: Path) ->
                 assert line not in remains or lines.count(line) > 1 or statement.lineno == node.lineno
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(OUR_SOURCES), st.data())
 def test_what_a_range_gives_stands_in_what_the_file_gives(path: Path, data: st.DataObject) -> None:
     lines, outline = outlined(path.read_text("utf-8"), find_language(path.name))
@@ -103,7 +103,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(PIECES, max_size=40), st.sampled_from([golden.stem for golden in GOLDENS]))
 def test_broken_text_never_fails_and_gains_nothing_but_ellipses(pieces: list[str], name: str) -> None:
     lines, outline = outlined("\n".join(pieces), language(name))
