@@ -85,6 +85,17 @@ def test_every_room_is_listed() -> None:
 
 
 @pytest.mark.parametrize("room", MAY_IMPORT)
+def test_every_module_says_what_it_is_for(room: str) -> None:
+    texts = {file: file.read_text(encoding="utf-8") for file in files_of(room)}
+    silent = [
+        file.relative_to(PACKAGE.parent).as_posix()
+        for file, text in texts.items()
+        if text.strip() and "sample_project" not in file.parts and not ast.get_docstring(ast.parse(text))
+    ]
+    assert silent == []
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
 def test_a_room_imports_only_the_rooms_below(room: str) -> None:
     allowed = {f"mellum_lsp.{name}" for name in MAY_IMPORT[room] | {room}}
     strangers = [
