@@ -118,9 +118,10 @@ def run(
 
 async def _serve(transport: Transport, model: str | None, lora: str | None, recorder: Recorder | None) -> int:
     stop = asyncio.Event()
-    with contextlib.suppress(NotImplementedError):  # Windows
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    with contextlib.suppress(NotImplementedError, AttributeError):  # Windows
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as under `nohup`
+                asyncio.get_running_loop().add_signal_handler(number, stop.set)
     store = FeedbackStore()
     prefer = kept_in_background(PreferenceStore())
 

@@ -126,11 +126,12 @@ class TestStdio:
             process.stdin.close()
             assert await asyncio.wait_for(process.wait(), 5) == 1
 
-    async def test_being_told_to_end_ends_the_server(self, started: Started) -> None:
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+    async def test_being_told_to_end_ends_the_server(self, started: Started, number: int) -> None:
         client, process = started
         _, reply = client.begin(INLINE, at(URI, client.open(URI, "never = $0\n"), 1))
         await asyncio.sleep(0.1)
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         await asyncio.wait_for(process.wait(), 5)
         assert await reply == {"items": []}
 
