@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
-from mellum_lsp.lsp.settings import Settings, overlay, read_settings
+from mellum_lsp.lsp.settings import Settings
+from mellum_lsp.lsp.settings_reading import overlay, read_settings
 
 if TYPE_CHECKING:
     from mellum_lsp.lsp.session import Session

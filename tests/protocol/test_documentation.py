@@ -22,7 +22,8 @@ from mellum_lsp.conformance.replay import replay
 from mellum_lsp.engine.script_file import Line, read_script
 from mellum_lsp.lsp.methods.execute_command import COMMANDS
 from mellum_lsp.lsp.server import create_server
-from mellum_lsp.lsp.settings import Settings, read_settings
+from mellum_lsp.lsp.settings import Settings
+from mellum_lsp.lsp.settings_reading import read_settings
 from mellum_lsp.lsp.status import State
 
 TEXT = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")

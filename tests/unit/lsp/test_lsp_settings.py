@@ -11,7 +11,8 @@ import mellum_lsp.lsp
 from mellum_lsp.completion.settings import CompletionSettings
 from mellum_lsp.completion.thresholds import Thresholds
 from mellum_lsp.engine.settings import EngineSettings
-from mellum_lsp.lsp.settings import Settings, overlay, read_settings, schema
+from mellum_lsp.lsp.settings import Settings, schema
+from mellum_lsp.lsp.settings_reading import overlay, read_settings
 from mellum_lsp.workspace.settings import IndexSettings
 
 REPOSITORY = Path(__file__).parents[3]
