@@ -75,7 +75,7 @@ def test_the_plugin_tells_the_whole_life_of_a_suggestion(
     (project / "a.py").write_bytes("# naïve 🎉\r\n".encode())
     options = command(write_script(LOOP + ADD), recording)
     nvim = open_neovim("a.py", LOOP + ADD, options=options, version=version)
-    nvim.keys("G")
+    nvim.keys("G$")
     nvim.wait_for(lambda: '"mellum/didMoveCaret"' in recording.read_text("utf-8"), "the caret's place")
     nvim.text("ofor name in names:")
     nvim.keys("<CR>")
