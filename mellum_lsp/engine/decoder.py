@@ -57,7 +57,7 @@ class Decoder:
     chooser: Chooser = field(init=False)
     recent: RecentLogits = field(default_factory=RecentLogits)
     stoker: Stoker | None = None
-    """Where several threads of this machine evaluate."""
+    """Where all of this machine's cores evaluate."""
 
     def __post_init__(self) -> None:
         self.chooser = Chooser(self.vocabulary.size)

@@ -150,7 +150,9 @@ def _serve(
         files = StateFiles(cache / "states", _named(*identity, size.sequences))
     states = States(context, lambda: speeds.prefill, size.parked_bytes, files, can_cut)
     slots = Slots(context, states, can_cut)
-    stoker = Stoker() if threads > 1 and model.gpu_layers == 0 else None
+    # Where some cores never take part, the scheduler would have one of those kept awake.
+    on_all_cores = model.gpu_layers == 0 and 1 < threads == machine.cores().logical
+    stoker = Stoker() if on_all_cores else None
     return Decoder(model.vocabulary, context, slots, abort, speeds, drafter, micro_batch, stoker=stoker), info
 
 

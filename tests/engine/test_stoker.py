@@ -7,11 +7,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from asking import ONE_THREAD, make_decoder
 
+from mellum_lsp import machine
 from mellum_lsp.engine.stoker import Stoker
+from mellum_lsp.machine import Cores
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux alone has this priority")
 
@@ -81,6 +85,15 @@ def test_without_that_priority_nothing_is_done(monkeypatch: pytest.MonkeyPatch) 
     wait_until(lambda: threading.active_count() == before)
     with stoker.batch():
         assert not stoker._wanted.is_set()
+
+
+@pytest.mark.parametrize(("cores", "threads", "stokes"), [(2, 2, True), (4, 2, False), (1, 1, False)])
+def test_it_serves_where_all_cores_evaluate(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch, cores: int, threads: int, stokes: bool
+) -> None:
+    monkeypatch.setattr(machine, "cores", lambda: Cores(logical=cores, physical=cores))
+    decoder = make_decoder(tiny_model, replace(ONE_THREAD, threads=threads))
+    assert (decoder.stoker is not None) == stokes
 
 
 def state_of(stoker: Stoker) -> str:
