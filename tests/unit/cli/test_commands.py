@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from scripted import scripted
 
 from mellum_lsp.cli import cli
 
@@ -113,9 +114,8 @@ def test_only_one_transport_can_be_chosen() -> None:
 
 def test_a_completion_is_one_json_document_with_every_field(project: Path) -> None:
     """COL counts characters: the emoji before the caret is one."""
-    script = project / "script.json"
-    script.write_text(json.dumps([{"after": "return ", "text": "left + right"}]), encoding="utf-8")
-    result = run("complete", f"{project / 'sums.py'}:2:21", "--model", f"scripted:{script}", "--json")
+    script = scripted(project, [{"after": "return ", "text": "left + right"}])
+    result = run("complete", f"{project / 'sums.py'}:2:21", "--model", script, "--json")
     document = json.loads(result.stdout)
     assert document["text"] == "left + right"
     assert document["reason"] == ""
@@ -125,17 +125,15 @@ def test_a_completion_is_one_json_document_with_every_field(project: Path) -> No
 
 
 def test_the_environment_names_a_script_too(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    script = project / "script.json"
-    script.write_text(json.dumps([{"after": "return ", "text": "left + right"}]), encoding="utf-8")
-    monkeypatch.setenv("MELLUM_LSP_MODEL", f"scripted:{script}")
+    script = scripted(project, [{"after": "return ", "text": "left + right"}])
+    monkeypatch.setenv("MELLUM_LSP_MODEL", script)
     result = run("complete", f"{project / 'sums.py'}:2:21", "--json")
     assert json.loads(result.stdout)["text"] == "left + right"
 
 
 def test_nothing_to_show_has_a_reason_and_is_no_failure(project: Path) -> None:
-    script = project / "script.json"
-    script.write_text("[]", encoding="utf-8")
-    result = run("complete", f"{project / 'sums.py'}:2:21", "--model", f"scripted:{script}", "--json")
+    script = scripted(project, [])
+    result = run("complete", f"{project / 'sums.py'}:2:21", "--model", script, "--json")
     document = json.loads(result.stdout)
     assert result.exit_code == 0
     assert document["text"] == ""
@@ -147,9 +145,8 @@ def test_secrets_and_ignored_files_are_not_read_into_a_prompt(project: Path, nam
     (project / ".gitignore").write_text("ignored.py\n", encoding="utf-8")
     (project / ".aws").mkdir()
     (project / name).write_text("return ", encoding="utf-8")
-    script = project / "script.json"
-    script.write_text(json.dumps([{"after": "return ", "text": "left + right"}]), encoding="utf-8")
-    result = run("complete", f"{project / name}:1:8", "--model", f"scripted:{script}", "--json")
+    script = scripted(project, [{"after": "return ", "text": "left + right"}])
+    result = run("complete", f"{project / name}:1:8", "--model", script, "--json")
     document = json.loads(result.stdout)
     assert (document["text"], document["reason"]) == ("", "excluded file")
 
