@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -123,6 +127,23 @@ def test_pure_code_has_no_input_output_clock_or_threads(place: str) -> None:
         if name.split(".")[0] in IMPURE_MODULES
     ]
     assert impure == []
+
+
+def test_every_library_is_declared() -> None:
+    """Not only brought along by another one; ``keyring`` is asked where a user has it."""
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = [*project["dependencies"], *project["optional-dependencies"]["reports"]]
+    names = {re.split(r"[\[<>=]", text)[0].replace("_", "-").lower() for text in declared}
+    imported = {
+        name.split(".")[0] for file in PACKAGE.rglob("*.py") for name in modules_imported(file)
+    } - set(sys.stdlib_module_names)
+    of_modules = packages_distributions()
+    undeclared = {
+        name
+        for name in imported - {"mellum_lsp", "keyring", "shop"}
+        if not {one.replace("_", "-").lower() for one in of_modules.get(name, [])} & names
+    }
+    assert undeclared == set()
 
 
 def test_only_downloads_and_engines_of_a_team_speak_http() -> None:
