@@ -160,7 +160,10 @@ def _measure(
     model: Model, settings: EngineSettings, abort: AbortFlag, store: TuningStore
 ) -> tuple[int, Tuning]:
     """The number of threads to use, and what has been measured with it."""
-    preferred, others = (settings.threads, ()) if settings.threads else thread_counts(machine.cores())
+    cores = machine.cores()
+    # More threads than cores only wait for each other, and a million of them end in native code.
+    asked = settings.threads and min(settings.threads, cores.logical)
+    preferred, others = (asked, ()) if asked else thread_counts(cores)
     tuning = store.read()
     context = Context(
         model,
@@ -175,7 +178,7 @@ def _measure(
     finally:
         context.close()
     store.write(tuning)
-    return settings.threads or tuning.best_threads(preferred), tuning
+    return asked or tuning.best_threads(preferred), tuning
 
 
 def _size(

@@ -11,6 +11,7 @@ from asking import LONG, LONG_PROMPT, MakeEngine, ask, decode, fim, make_decoder
 
 from mellum_lsp.engine.interface import Priority, RequestInvalid
 from mellum_lsp.engine.llama import LlamaEngine
+from mellum_lsp.engine.settings import EngineSettings
 
 
 class TestServing:
@@ -179,3 +180,9 @@ class TestAbort:
         assert time.perf_counter() - began < 0.5
         assert answer.stats.stop == "length"
         assert (await read(background)).stats.stop == "aborted"
+
+
+async def test_more_threads_than_cores_are_not_used(make_engine: MakeEngine, tiny_model: Path) -> None:
+    """A setting with a zero too many would end the process in native code."""
+    engine = make_engine(tiny_model, EngineSettings(threads=1_000_000_000))
+    assert (await read(ask(engine, plain("X"), 2))).stats.stop == "length"
