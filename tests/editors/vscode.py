@@ -121,7 +121,8 @@ class Window:
         self.page.locator(".quick-input-list .monaco-list-row", has_text=name).first.wait_for()
         self.page.keyboard.press("Enter")
         self.page.locator(".tab.active", has_text=name).wait_for()
-        self.wait_until_editable()
+        if not name.endswith(".ipynb"):  # a cell has no focus before it is clicked
+            self.wait_until_editable()
 
     def wait_until_editable(self) -> None:
         """Until the editor has the focus, and its part for ghosts.
