@@ -83,8 +83,7 @@ class CodeServer:
     def settings(self) -> dict[str, object]:
         """The user's settings as they are now, those of this machine included."""
         files = [self.home / "data" / name / "settings.json" for name in ("User", "Machine")]
-        user, machine = (json.loads(file.read_text("utf-8")) for file in files)
-        return {**user, **machine}
+        return {name: value for file in files for name, value in _read_json(file).items()}
 
     def close(self) -> None:
         os.killpg(self._process.pid, signal.SIGTERM)
@@ -252,6 +251,20 @@ def processes(*words: str) -> list[int]:
             if all(word in line for word in words):
                 found.append(int(folder.name))
     return found
+
+
+def _read_json(file: Path) -> dict[str, object]:
+    """An object in a file that VS Code may just be writing."""
+    read: dict[str, object] = {}
+
+    def is_whole() -> bool:
+        with contextlib.suppress(json.JSONDecodeError):
+            read.update(json.loads(file.read_text("utf-8")))
+            return True
+        return False
+
+    wait_until(is_whole, f"{file} is whole")
+    return read
 
 
 def _free_port() -> int:
