@@ -40,7 +40,7 @@ def export(recipe: Recipe, run: Run) -> dict[str, Path]:
         adapter = run.export / f"{recipe.name}-lora.gguf"
         merged = _export_adapter(recipe, model, adapter)
         files["lora"] = adapter
-        rows["base with lora"] = proof.prove(model, base, examples, "", adapter)
+        rows["base with lora"] = proof.prove(model, base, examples, adapter=adapter)
     else:
         merged = model.state_dict()
     if recipe.lora.rank and not recipe.export.merged:
@@ -52,8 +52,9 @@ def export(recipe: Recipe, run: Run) -> dict[str, Path]:
     for kind in recipe.export.quantisations:
         files[kind] = run.export / f"{recipe.name}-{kind}.gguf"
         quantise(files["F16"], files[kind], kind, None if kind in _WITHOUT_IMPORTANCE else importance)
+    trained = recipe.sft.served_weights
     for kind in ("F16", *recipe.export.quantisations):
-        rows[kind] = proof.prove(model, files[kind], examples, kind)
+        rows[kind] = proof.prove(model, files[kind], examples, trained if kind == trained else "")
     _write_proof(recipe, run, files["F16"], checkpoint, rows)
     return files
 

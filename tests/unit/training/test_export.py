@@ -116,7 +116,7 @@ def test_an_adapter_is_trained_resumed_and_served_beside_its_base(
     # The adapter does something: without it the base is another model.
     model = checkpoints.build_model(tuned, run, checkpoint)
     examples = read_shard(run.shards / "validation" / "0000.npz")
-    assert proof.prove(model, run.base / "base.gguf", examples, "")["kl_nats"] > 1e-2
+    assert proof.prove(model, run.base / "base.gguf", examples)["kl_nats"] > 1e-2
     assert files["lora"].stat().st_size < files["F16"].stat().st_size
 
 
