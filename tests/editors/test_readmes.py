@@ -139,6 +139,8 @@ class TestEmacs:
             def inserted() -> bool:
                 emacs.keys("C-M-i")  # until the model is loaded there is nothing
                 time.sleep(1)
+                if "possible completions" in emacs.screen():
+                    emacs.keys("M-Down", "M-Enter")
                 return emacs.buffer.startswith(f"{BOX}        self.depth = depth")
 
             emacs.wait_for(inserted, "the suggestion")
