@@ -91,8 +91,7 @@ def holes(
         with progress_bar("choosing what to remove", shown=not as_json):
             chosen = choose_holes(project, count, seed)
     except (ReportsMissing, NoHoles) as error:
-        message, _, hint = str(error).partition("\nhint: ")
-        raise Failure(message, hint) from error
+        raise Failure(str(error)) from error
     deadline = time.monotonic() + 60 * minutes if minutes is not None else float("inf")
     run = Run(project, chosen, out or _default_folder(folder), _settings(gate), deadline)
     with reported_failures():

@@ -151,6 +151,5 @@ def _draw(levels: list[Level], target_ms: float, path: Path) -> None:
     try:
         require_reports()
     except ReportsMissing as error:
-        message, _, hint = str(error).partition("\nhint: ")
-        raise Failure(message, hint) from error
+        raise Failure(str(error)) from error
     save_png(load_curve(levels, target_ms), path)

@@ -95,8 +95,7 @@ def replay(
             _check(variants)
             _type(run, variants, minutes, as_json)
     except (ReportsMissing, NothingToType, ReplayFailed) as error:
-        message, _, hint = str(error).partition("\nhint: ")
-        raise Failure(message, hint) from error
+        raise Failure(str(error)) from error
     _tell(run, variants, as_json)
 
 

@@ -31,7 +31,7 @@ def print_json(document: Any) -> None:
 
 
 class Failure(click.ClickException):
-    """Something failed: exit code 1, the message, and what to do next.
+    """Something failed: exit code 1, the message, and what to do next, which the message may end with.
 
     A command that was asked for ``--json`` prints that as its one document too.
     """

@@ -75,8 +75,7 @@ def _session(recording: Path, session_id: str | None) -> Session:
     try:
         return chosen(read_recording(recording), session_id)
     except RecordingError as error:
-        message, _, hint = str(error).partition("\nhint: ")
-        raise Failure(message, hint) from error
+        raise Failure(str(error)) from error
 
 
 async def _replay(session: Session, command: Sequence[str], model: str | None, real_time: bool) -> Report:

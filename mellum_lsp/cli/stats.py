@@ -157,8 +157,7 @@ def _write_page(events: Sequence[Event], path: Path) -> None:
     try:
         require_reports()
     except ReportsMissing as error:
-        message, _, hint = str(error).partition("\nhint: ")
-        raise Failure(message, hint) from error
+        raise Failure(str(error)) from error
     page = Page("Code completion on this machine")
     everything = metrics.overall(events)
     page.text("Counted by mellum-lsp on this machine. Nothing was sent anywhere, and no source text is kept.")
