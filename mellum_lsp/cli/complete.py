@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,10 +17,10 @@ from mellum_lsp.cli.output import (
     reported_failures,
 )
 from mellum_lsp.cli.target import TargetType, caret_at, project_root
-from mellum_lsp.completion import reasons
-from mellum_lsp.completion.outcome import Outcome
 from mellum_lsp.domain import Caret, ScoredChunk, Trigger
-from mellum_lsp.workspace.ignore import is_excluded
+
+if TYPE_CHECKING:
+    from mellum_lsp.completion.outcome import Outcome
 
 INDEX_PATIENCE_SECONDS = 60.0
 
@@ -51,10 +51,7 @@ def complete(
     root = root or project_root(target[0])
     caret = caret_at(target, root, Trigger.AUTOMATIC if automatic else Trigger.INVOKED)
     with reported_failures():
-        if is_excluded(target[0].resolve(), caret.root, caret.path):
-            outcome = Outcome((), str(reasons.EXCLUDED_FILE))
-        else:
-            outcome = asyncio.run(_complete(caret, root, model, lora, quiet=as_json))
+        outcome = asyncio.run(_complete(target[0], caret, root, model, lora, quiet=as_json))
     if as_json:
         print_json(outcome_document(outcome))
     elif outcome.text:
@@ -63,10 +60,17 @@ def complete(
         errors.print(f"nothing to show: {outcome.reason}")
 
 
-async def _complete(caret: Caret, root: Path, model: str | None, lora: str | None, *, quiet: bool) -> Outcome:
+async def _complete(
+    file: Path, caret: Caret, root: Path, model: str | None, lora: str | None, *, quiet: bool
+) -> Outcome:
+    from mellum_lsp.completion import reasons
+    from mellum_lsp.completion.outcome import Outcome
     from mellum_lsp.lsp.backend import Listeners, build
     from mellum_lsp.lsp.settings import EngineOptions, Settings
+    from mellum_lsp.workspace.ignore import is_excluded
 
+    if is_excluded(file.resolve(), caret.root, caret.path):
+        return Outcome((), str(reasons.EXCLUDED_FILE))
     backend = build(
         # The editors' engine, where they run one; a command of its own leaves none behind.
         Settings(lora=lora, engine=EngineOptions(idle_seconds=0)),
