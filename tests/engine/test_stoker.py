@@ -12,19 +12,13 @@ from pathlib import Path
 
 import pytest
 from asking import ONE_THREAD, make_decoder
+from clock import Clock
 
 from mellum_lsp import machine
 from mellum_lsp.engine.stoker import Stoker
 from mellum_lsp.machine import Cores
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux alone has this priority")
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from clock import Clock
 from fake_backend import Lab
 from lsp_client import LspClient, ServerError
 
@@ -99,14 +100,6 @@ class TestTold:
         with pytest.raises(ServerError) as error:
             await client.request("workspace/executeCommand", params)
         assert error.value.code == -32602
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from clock import Clock
 
 from mellum_lsp.completion.rejections import HIDDEN_SECONDS, Rejections, is_contained
 from mellum_lsp.domain import Trigger
@@ -14,17 +15,9 @@ from .pipeline_lab import BODY, Make
 DRAFT = "return a + b"
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(100.0)
 
 
 @pytest.fixture
